@@ -1,0 +1,26 @@
+import pytest
+from synthetic import SMALL, load_frame
+
+from tsattn import FitOptions, pipeline
+
+
+@pytest.fixture(scope="session")
+def csv_path(tmp_path_factory):
+    """Return a CSV file of the synthetic load."""
+    path = tmp_path_factory.mktemp("data") / "load.csv"
+    load_frame().to_csv(path, index=False)
+    return path
+
+
+@pytest.fixture(scope="session")
+def result(csv_path):
+    """Return a small fit with a known future covariate."""
+    return pipeline.fit(csv_path, FitOptions(**SMALL, future_covariates="plan"))
+
+
+@pytest.fixture(scope="session")
+def model_directory(result, tmp_path_factory):
+    """Return the saved model of the small fit; not to be changed."""
+    path = tmp_path_factory.mktemp("models") / "model"
+    pipeline.save(result, path)
+    return path

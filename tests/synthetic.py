@@ -1,0 +1,24 @@
+"""Small series with a known cause, for the tests."""
+
+import numpy as np
+import pandas as pd
+
+
+def load_frame(rows: int = 307, seed: int = 5) -> pd.DataFrame:
+    """Return an hourly table: `load` follows `wind` two hours later and `plan` at once."""
+    generator = np.random.default_rng(seed)
+    times = pd.date_range("2021-03-01", periods=rows, freq="h")
+    wind, plan, noise = generator.normal(size=(3, rows))
+    day = np.sin(2 * np.pi * np.arange(rows) / 24)
+    load = 50 + 3 * day + 2 * np.roll(wind, 2) + 2 * plan + 0.1 * noise
+    return pd.DataFrame({"time": times, "load": load, "wind": wind, "plan": plan})
+
+
+SMALL = {
+    "target": "load",
+    "lookback": 11,
+    "horizon": 3,
+    "units": 5,
+    "epochs": 2,
+    "batch_size": 31,
+}

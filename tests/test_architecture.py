@@ -1,0 +1,128 @@
+"""Imports point one way, and the front door is what it says."""
+
+import ast
+import importlib
+from pathlib import Path
+
+import pytest
+
+import tsattn
+
+ROOT = Path(tsattn.__file__).parent
+# Each layer with the layers it may import from; a module of `tsattn` belongs to the first match.
+LAYERS = {
+    "errors": (),
+    "config": ("errors",),
+    "backend": ("config",),
+    "outputs": ("errors",),
+    "data": ("errors", "config"),
+    "progress": ("training",),
+    "metrics": (),
+    "profiles": (),
+    "baselines": ("data",),
+    "forecasts": ("data",),
+    "layers": (),
+    "models": ("layers",),
+    "training": ("errors", "data", "layers", "models"),
+    "evaluation": (
+        "baselines", "data", "forecasts", "metrics", "models", "profiles", "training",
+    ),
+    "fitted": ("baselines", "config", "data", "models", "profiles"),
+    "plots": (),
+    "report": (
+        "data", "evaluation", "fitted", "outputs", "plots", "profiles", "training",
+    ),
+    "model_directory": (
+        "baselines", "config", "data", "errors", "fitted", "outputs", "report",
+    ),
+    "pipeline": (
+        "backend", "baselines", "config", "data", "errors", "evaluation", "fitted", "forecasts",
+        "metrics", "model_directory", "models", "outputs", "progress", "report", "training",
+        "profiles",
+    ),
+    "estimator": ("config", "fitted", "model_directory", "pipeline"),
+    "cli": ("config", "errors"),
+}  # fmt: skip
+EXTERNAL = {
+    "errors": set(),
+    "config": set(),
+    "layers": {"keras"},
+    "models": {"keras"},
+    "metrics": {"numpy"},
+    "data": {"numpy", "pandas", "pyarrow"},
+    "cli": {"click"},
+}
+STANDARD = {"__future__", "tsattn"} | set(__import__("sys").stdlib_module_names)
+FILES = sorted(path for path in ROOT.rglob("*.py") if path != ROOT / "__init__.py")
+
+
+def layer_of(path: Path) -> str:
+    return path.relative_to(ROOT).parts[0].removesuffix(".py")
+
+
+def imports(path: Path, *, at_module_level: bool) -> set[str]:
+    """Return the dotted names a file imports; those for type checking do not count."""
+    tree = ast.parse(path.read_text())
+    nodes = tree.body if at_module_level else list(ast.walk(tree))
+    names = set()
+    for node in nodes:
+        if isinstance(node, ast.Import):
+            names |= {alias.name for alias in node.names}
+        elif isinstance(node, ast.ImportFrom):
+            is_package = node.module == "tsattn"
+            names |= (
+                {f"tsattn.{alias.name}" for alias in node.names} if is_package else {node.module}
+            )
+    return names
+
+
+@pytest.mark.parametrize("path", FILES, ids=lambda path: str(path.relative_to(ROOT)))
+def test_imports_point_one_way(path: Path) -> None:
+    layer = layer_of(path)
+    if layer == "__main__":
+        return
+    inside = {
+        name.split(".")[1] for name in imports(path, at_module_level=True) if "tsattn." in name
+    }
+    if path.name == "printing.py":  # loaded by the command bodies
+        return
+    assert inside - {layer} <= set(LAYERS[layer])
+
+
+@pytest.mark.parametrize("path", FILES, ids=lambda path: str(path.relative_to(ROOT)))
+def test_external_imports_belong_to_the_layer(path: Path) -> None:
+    layer = layer_of(path)
+    outside = {name.split(".")[0] for name in imports(path, at_module_level=True)} - STANDARD
+    if layer in EXTERNAL and path.name != "printing.py":
+        assert outside <= EXTERNAL[layer]
+    everywhere = {name.split(".")[0] for name in imports(path, at_module_level=False)}
+    assert not everywhere & {"pickle", "joblib", "dill", "cloudpickle", "tensorflow"}
+    assert not {name for name in imports(path, at_module_level=False) if "keras.src" in name}
+
+
+def test_layers_have_no_cycle() -> None:
+    order: list[str] = []
+    waiting = dict(LAYERS)
+    waiting["progress"] = ()  # names Epoch for type checking only
+    while waiting:
+        ready = [name for name, needs in waiting.items() if set(needs) <= set(order)]
+        assert ready, f"a cycle among {sorted(waiting)}"
+        order += ready
+        for name in ready:
+            del waiting[name]
+
+
+def test_front_door_gives_every_name_it_lists() -> None:
+    assert set(tsattn._HOMES) == set(tsattn.__all__)
+    assert sorted(tsattn.__all__) == tsattn.__all__
+    for name in tsattn.__all__:
+        home = importlib.import_module(f"tsattn.{tsattn._HOMES[name]}")
+        assert getattr(tsattn, name) is getattr(home, name)
+        assert not (ROOT / f"{name}.py").exists()
+    with pytest.raises(AttributeError, match="no attribute 'nothing'"):
+        tsattn.nothing  # noqa: B018
+
+
+def test_modules_are_short() -> None:
+    longest = {path.name: len(path.read_text().splitlines()) for path in FILES}
+    assert {name: lines for name, lines in longest.items() if lines > 300} == {}

@@ -1,0 +1,150 @@
+"""The simple forecasts every model is compared with."""
+
+import numpy as np
+import pytest
+from sklearn.linear_model import Ridge
+
+from tsattn import baselines
+from tsattn.baselines import (
+    RIDGE_STRENGTHS,
+    baseline_forecasters,
+    fit_linear,
+    last_value,
+    seasonal_naive,
+)
+from tsattn.data.windows import make_windows
+
+ROWS, FEATURES, FUTURE, TARGETS = 307, 3, 2, 2
+LOOKBACK, HORIZON = 11, 7
+
+
+@pytest.fixture
+def arrays():
+    generator = np.random.default_rng(3)
+    values = generator.normal(size=(ROWS, FEATURES)).cumsum(axis=0).astype(np.float32)
+    return values, generator.normal(size=(ROWS, FUTURE)).astype(np.float32)
+
+
+@pytest.fixture
+def windows(arrays):
+    values, future_values = arrays
+    return make_windows(
+        values,
+        lookback=LOOKBACK,
+        horizon=HORIZON,
+        num_targets=TARGETS,
+        future_values=future_values,
+    )
+
+
+def test_last_value_repeats_it(windows):
+    batch = windows.gather(slice(5))
+    forecast = last_value(batch, HORIZON)
+    assert forecast.shape == (5, HORIZON, TARGETS)
+    for step in range(HORIZON):
+        np.testing.assert_array_equal(forecast[:, step], batch.inputs[:, -1, :TARGETS])
+
+
+@pytest.mark.parametrize("seasonality", [1, 5, 7, 13])
+def test_seasonal_naive_is_the_plain_loop(windows, arrays, seasonality):
+    values = arrays[0].copy()
+    values[20, 0] = np.nan
+    gappy = make_windows(values, lookback=LOOKBACK, horizon=HORIZON, num_targets=TARGETS)
+    first_rows = np.where(gappy.origins < 101, 0, 100)
+    index = slice(0, 131)
+    forecast = seasonal_naive(gappy, index, seasonality, first_rows[index])
+    assert forecast.shape == (131, HORIZON, TARGETS)
+    for window, origin in enumerate(gappy.origins[index]):
+        for step in range(HORIZON):
+            row = origin + step
+            while row >= origin:
+                row -= seasonality
+            for target in range(TARGETS):
+                expected = values[row, target] if row >= first_rows[window] else np.nan
+                expected = values[origin - 1, target] if np.isnan(expected) else expected
+                np.testing.assert_equal(forecast[window, step, target], expected)
+
+
+def reference_ridge(windows, strength, target, own):
+    """Return the ridge forecast on the same windows by scikit-learn, the intercept penalised."""
+    batch = windows.gather(slice(None))
+    inputs = batch.inputs[:, :, [target]] if own else batch.inputs
+    x = (inputs - inputs[:, -1:]).reshape(len(windows), -1)
+    x = np.hstack([x, batch.future_inputs.reshape(len(windows), -1), np.ones((len(windows), 1))])
+    last = batch.inputs[:, -1:, target]
+    ridge = Ridge(alpha=strength * len(windows), fit_intercept=False)
+    ridge.fit(x.astype(np.float64), batch.targets[:, :, target] - last)
+    return ridge.predict(x.astype(np.float64)) + last
+
+
+def test_linear_is_the_ridge_of_scikit_learn(windows):
+    linear = fit_linear(windows.take(slice(0, 199)), windows.take(slice(199, 251)))
+    train = windows.take(slice(0, 199))
+    forecast = linear.forecast(train.gather(slice(None)))
+    for target in range(TARGETS):
+        expected = reference_ridge(train, linear.strength, target, linear.inputs == "own")
+        np.testing.assert_allclose(forecast[:, :, target], expected, atol=2e-3)
+
+
+def test_linear_takes_the_candidate_best_on_validation(windows):
+    train, val = windows.take(slice(0, 199)), windows.take(slice(199, 251))
+    linear = fit_linear(train, val)
+    actual = val.gather(slice(None)).targets
+
+    def error(forecast):
+        return np.square(forecast - actual).mean()
+
+    chosen = error(linear.forecast(val.gather(slice(None))))
+    assert linear.strength in RIDGE_STRENGTHS
+    equations = baselines._normal_equations(train, range(TARGETS), None)
+    for strength, weights in zip(RIDGE_STRENGTHS, baselines._solve(*equations), strict=True):
+        other = baselines.LinearBaseline(inputs="all", strength=strength, weights=weights)
+        assert chosen <= error(other.forecast(val.gather(slice(None)))) + 1e-9
+
+
+def test_linear_learns_an_exact_rule():
+    x = np.random.default_rng(5).normal(size=(401, 1))
+    y = np.roll(x, 3, axis=0) * 2 + 1
+    values = np.hstack([y, x]).astype(np.float32)
+    windows = make_windows(values, lookback=5, horizon=2, num_targets=1)
+    linear = fit_linear(windows.take(slice(0, 300)), windows.take(slice(300, 350)))
+    batch = windows.take(slice(350, None)).gather(slice(None))
+    assert linear.inputs == "all"
+    np.testing.assert_allclose(linear.forecast(batch), batch.targets, atol=0.02)
+
+
+def test_linear_uses_what_is_known_ahead():
+    known = np.random.default_rng(7).normal(size=(401, 1)).astype(np.float32)
+    windows = make_windows(known.cumsum(axis=0), lookback=3, horizon=2, future_values=known)
+    linear = fit_linear(windows.take(slice(0, 300)), windows.take(slice(300, None)))
+    batch = windows.gather(slice(None))
+    np.testing.assert_allclose(linear.forecast(batch), batch.targets, atol=0.02)
+
+
+def test_linear_sums_are_those_of_all_windows_at_once(windows, monkeypatch):
+    whole = baselines._normal_equations(windows, range(TARGETS), None)
+    monkeypatch.setattr(baselines, "_BATCH", 13)
+    parts = baselines._normal_equations(windows, range(TARGETS), None)
+    for one, other in zip(whole, parts, strict=True):
+        np.testing.assert_allclose(one, other, rtol=1e-3, atol=1e-3)
+
+
+def test_linear_of_many_windows_takes_evenly_spaced_ones(windows, monkeypatch):
+    monkeypatch.setattr(baselines, "MAX_LINEAR_WINDOWS", 53)
+    limited = fit_linear(windows, windows)
+    spread = windows.spread(53)
+    np.testing.assert_array_equal(limited.weights, fit_linear(spread, spread).weights)
+
+
+def test_baseline_forecasters_agree_in_shape_and_respect_the_borders(windows):
+    linear = fit_linear(windows, windows)
+    index = slice(90, 113)
+    batch = windows.gather(index)
+    forecasters = baseline_forecasters(24, np.array([0, 100, ROWS]), linear)
+    assert list(forecasters) == ["last_value", "seasonal_naive", "linear"]
+    for forecaster in forecasters.values():
+        assert forecaster(windows, index, batch).shape == (23, HORIZON, TARGETS)
+    seasonal = forecasters["seasonal_naive"](windows, index, batch)
+    just_after = int(np.flatnonzero(windows.origins[index] == 110)[0])
+    expected = np.repeat(windows.values[None, 109, :TARGETS], HORIZON, axis=0)
+    np.testing.assert_array_equal(seasonal[just_after], expected)

@@ -1,0 +1,268 @@
+import json
+import subprocess
+import sys
+
+import numpy as np
+import pandas as pd
+import pytest
+from click.testing import CliRunner
+from synthetic import load_frame
+
+from tsattn.cli import main
+
+FAST = ["--lookback", "11", "--horizon", "3", "--units", "5", "--epochs", "1"]
+
+
+def run(*arguments: object):
+    return CliRunner().invoke(main, [str(argument) for argument in arguments])
+
+
+def test_fit_explain_predict_and_evaluate_in_one_command_each(csv_path, tmp_path) -> None:
+    model = tmp_path / "model"
+    fitted = run("fit", csv_path, "--target", "load", *FAST, "-o", model)
+    assert fitted.exit_code == 0, fitted.output
+    assert "test, 59 windows" in fitted.stdout
+    assert "epoch 1/1" in fitted.stderr
+    explained = run("explain", model)
+    assert explained.exit_code == 0
+    assert "they say when the model looks" in explained.stdout
+    predicted = run("predict", model, csv_path, "-o", tmp_path / "forecast.csv")
+    assert predicted.exit_code == 0
+    assert len(pd.read_csv(tmp_path / "forecast.csv")) == 3
+    evaluated = run("evaluate", model, csv_path)
+    assert evaluated.exit_code == 0
+    assert "seasonal_naive" in evaluated.stdout
+
+
+def test_predict_writes_parquet_and_prints_csv(model_directory, tmp_path) -> None:
+    frame = load_frame()
+    frame.loc[303:, "load"] = np.nan
+    data, output = tmp_path / "latest.csv", tmp_path / "forecast.parquet"
+    frame.to_csv(data, index=False)
+    assert run("predict", model_directory, data, "-o", output).exit_code == 0
+    printed = run("predict", model_directory, data, "--quiet")
+    assert printed.stderr == ""
+    lines = printed.stdout.splitlines()
+    assert lines[0] == "target,origin_time,time,horizon_step,forecast"
+    np.testing.assert_allclose(
+        [float(line.split(",")[-1]) for line in lines[1:]],
+        pd.read_parquet(output).forecast,
+        rtol=1e-6,
+    )
+
+
+@pytest.mark.parametrize("command", ["explain", "evaluate", "predict"])
+def test_json_is_one_document(command: str, model_directory, csv_path, tmp_path) -> None:
+    future = tmp_path / "future.csv"
+    times = pd.date_range("2021-03-13 19:00", periods=3, freq="h")
+    pd.DataFrame({"time": times, "plan": 0.5}).to_csv(future, index=False)
+    arguments = {
+        "explain": [model_directory],
+        "evaluate": [model_directory, csv_path],
+        "predict": [model_directory, csv_path, "--future", future],
+    }[command]
+    result = run(command, *arguments, "--json", "--quiet")
+    assert result.exit_code == 0, result.output
+    assert json.loads(result.stdout)
+    assert result.stderr == ""
+
+
+def test_fit_takes_options_from_a_config_and_the_command_line_wins(csv_path, tmp_path) -> None:
+    config = tmp_path / "run.toml"
+    config.write_text(
+        'target = "load"\nlookback = 13\nhorizon = 5\nunits = 5\nepochs = 1\n'
+        f'drop = ["plan"]\nsplit = [0.6, 0.2, 0.2]\noutput = "{tmp_path / "model"}"\n'
+    )
+    assert run("fit", csv_path, "--config", config, "--horizon", 3).exit_code == 0
+    written = json.loads((tmp_path / "model" / "config.json").read_text())["options"]
+    assert written["lookback"] == 13
+    assert written["horizon"] == 3
+    assert written["drop"] == ["plan"]
+    again = run(
+        "fit", csv_path, "--config", tmp_path / "model" / "config.json", "-o", tmp_path / "again"
+    )
+    assert again.exit_code == 0, again.output
+    second = json.loads((tmp_path / "again" / "config.json").read_text())["options"]
+    assert second["lookback"] == 13
+
+
+def test_config_refuses_unknown_options(csv_path, tmp_path) -> None:
+    config = tmp_path / "run.toml"
+    config.write_text("lokback = 13\n")
+    result = run("fit", csv_path, "--config", config)
+    assert result.exit_code == 2
+    assert "lokback" in result.stderr
+    assert "tsattn fit --help" in result.stderr
+
+
+def test_named_columns_may_hold_commas(tmp_path) -> None:
+    frame = load_frame().rename(columns={"wind": "wind, north"})
+    path = tmp_path / "data.csv"
+    frame.to_csv(path, index=False)
+    result = run(
+        "fit", path, "--target", "load", "--drop", "wind, north,plan"[:11], *FAST,
+        "--drop", "plan", "-o", tmp_path / "model",
+    )  # fmt: skip
+    assert result.exit_code == 0, result.output
+    schema = json.loads((tmp_path / "model" / "schema.json").read_text())
+    assert schema["past_covariates"] == []
+
+
+def changed(change):
+    """Return a function that writes the table, changed, as CSV."""
+
+    def write(path) -> None:
+        change(load_frame()).to_csv(path, index=False)
+
+    return write
+
+
+BAD_DATA = {
+    "empty": (lambda path: path.write_text(""), "empty"),
+    "header only": (lambda path: path.write_text("time,load\n"), "header without rows"),
+    "one row": (changed(lambda frame: frame.head(1)), "row"),
+    "directory": (lambda path: path.mkdir(), "Parquet"),
+    "binary": (lambda path: path.write_bytes(b"\x00\x01\x02\xff" * 99), "binary"),
+    "absent": (lambda path: None, "existing file"),
+    "missing value": (
+        changed(lambda frame: frame.assign(load=frame.load.mask(frame.index == 118))),
+        "row 118, 2021-03-05 22:00",
+    ),
+    "missing rows": (changed(lambda frame: frame.drop(index=[20, 21])), "2 missing rows"),
+    "infinite": (changed(lambda frame: frame.assign(wind=np.inf)), "infinite"),
+    "duplicates": (
+        changed(lambda frame: pd.concat([frame, frame.iloc[[5]]])),
+        "2021-03-01 05:00:00",
+    ),
+    "constant target": (changed(lambda frame: frame.assign(load=1)), "constant"),
+    "text": (changed(lambda frame: frame.assign(wind=[f"n{i}" for i in frame.index])), "307"),
+    "horizon too long": (changed(lambda frame: frame.head(13)), "must hold a window"),
+    "ragged": (lambda path: path.write_text("time,load\n2020-01-01,1\n2020-01-02,1,2\n"), "row 3"),
+}
+
+
+@pytest.mark.parametrize("name", BAD_DATA)
+def test_bad_data_is_one_message_and_exit_code_3(name: str, tmp_path) -> None:
+    write, received = BAD_DATA[name]
+    path = tmp_path / "data.csv"
+    write(path)
+    result = run("fit", path, "--target", "load", *FAST, "-o", tmp_path / "model")
+    assert result.exit_code == 3, result.output
+    assert isinstance(result.exception, SystemExit)
+    (message,) = [line for line in result.stderr.splitlines() if line.startswith("Error: ")]
+    assert received in message
+    assert not (tmp_path / "model").exists()
+
+
+@pytest.mark.parametrize(
+    ("arguments", "received"),
+    [
+        (["--target", "lod"], "'lod'"),
+        ([], "target=()"),
+        (["--target", "load", "--drop", "load"], "'load'"),
+        (["--target", "load", "--attention", "none", "--placement", "after"], "placement=after"),
+        (["--target", "load", "--split", "0.9,0.3"], "split=0.9,0.3"),
+        (["--target", "load", "--dropout", "2"], "dropout=2"),
+        (["--target", "load", "--epochs", "0"], "epochs=0"),
+        (["--target", "load", "--calendar", "moon"], "'moon'"),
+        (["--target", "load", "--quantile-levels", "0.1,0.9"], "loss=mae"),
+        (["--target", "load", "--loss", "quantile", "--quantile-levels", "0.1"], "=0.1"),
+        (["--target", "load", "--cell", "rnn"], "'rnn'"),
+    ],
+)
+def test_bad_usage_is_exit_code_2(arguments, received: str, csv_path, tmp_path) -> None:
+    result = run("fit", csv_path, *arguments, *FAST[:4], "-o", tmp_path / "model")
+    assert result.exit_code == 2, result.output
+    assert received in result.stderr
+    assert not list(tmp_path.iterdir())
+
+
+def test_existing_output_is_refused_before_any_work(csv_path, model_directory, tmp_path) -> None:
+    result = run("fit", csv_path, "--target", "load", "-o", model_directory)
+    assert result.exit_code == 2
+    assert "--overwrite" in result.stderr
+    output = tmp_path / "forecast.csv"
+    output.write_text("mine")
+    assert run("predict", model_directory, csv_path, "-o", output).exit_code == 2
+    assert output.read_text() == "mine"
+
+
+def test_unwritable_output_is_exit_code_8(csv_path, tmp_path) -> None:
+    (tmp_path / "file").write_text("")
+    result = run("fit", csv_path, "--target", "load", "-o", tmp_path / "file" / "model")
+    assert result.exit_code == 8
+    assert "must be writable" in result.stderr
+
+
+def test_diverged_training_is_exit_code_4(tmp_path) -> None:
+    path = tmp_path / "data.csv"
+    frame = load_frame()
+    frame.loc[230:, "load"] *= 1e30  # validation rows; their squares are infinite in float32
+    frame.to_csv(path, index=False)
+    result = run("fit", path, "--target", "load", *FAST, "--loss", "mse", "-o", tmp_path / "model")
+    assert result.exit_code == 4, result.output
+    assert "val_loss=inf in epoch 1. Lower --learning-rate" in result.stderr
+    assert not (tmp_path / "model").exists()
+
+
+def test_missing_model_is_exit_code_7(csv_path, tmp_path) -> None:
+    result = run("predict", tmp_path / "nothing", csv_path)
+    assert result.exit_code == 7
+    assert "MANIFEST.json" in result.stderr
+
+
+def test_new_data_without_a_column_is_exit_code_5(model_directory, tmp_path) -> None:
+    path = tmp_path / "new.csv"
+    load_frame().drop(columns="wind").to_csv(path, index=False)
+    result = run("evaluate", model_directory, path)
+    assert result.exit_code == 5
+    assert "'wind'" in result.stderr
+
+
+def test_quality_gate_is_exit_code_6_after_the_scores(model_directory, tmp_path) -> None:
+    path = tmp_path / "new.csv"
+    frame = load_frame()
+    frame.loc[250:, "load"] = 50.0 + 0.001 * (frame.index[250:] % 2)
+    frame.to_csv(path, index=False)
+    result = run("evaluate", model_directory, path, "--fail-if-worse-than", "last_value")
+    assert result.exit_code == 6, result.output
+    assert "last_value" in result.stdout
+    assert "no worse than last_value" in result.stderr
+
+
+def test_explain_of_another_split_asks_for_the_data(model_directory) -> None:
+    result = run("explain", model_directory, "--split", "val")
+    assert result.exit_code == 2
+    assert "--data" in result.stderr
+
+
+def test_datasets_lists_the_registry() -> None:
+    result = run("datasets", "list")
+    assert result.exit_code == 0
+    assert "ETTh1" in result.stdout
+    assert json.loads(run("datasets", "list", "--json").stdout)["ETTh1"]["target"] == "OT"
+
+
+HEAVY = ("keras", "tensorflow", "jax", "torch", "pandas", "numpy", "matplotlib", "sklearn", "rich")
+
+
+@pytest.mark.parametrize("arguments", [["--help"], ["fit", "--help"], ["--version"], ["fit"]])
+def test_help_loads_nothing_heavy(arguments: list[str]) -> None:
+    code = (
+        "import sys\nfrom tsattn.cli import main\n"
+        f"main({arguments!r}, standalone_mode=False) if 'fit' != {arguments[-1]!r} else None\n"
+        f"print([name for name in {HEAVY!r} if name in sys.modules])"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.splitlines()[-1] == "[]"
+
+
+@pytest.mark.slow
+def test_whole_command_is_silent_when_quiet(csv_path, tmp_path) -> None:
+    done = subprocess.run(
+        [sys.executable, "-m", "tsattn", "fit", csv_path, "--target", "load", *FAST, "--quiet",
+         "--json", "-o", tmp_path / "model"],
+        capture_output=True, text=True, check=True,
+    )  # fmt: skip
+    assert done.stderr == ""
+    assert json.loads(done.stdout)["metrics"]["test"]["num_windows"] == 59

@@ -1,0 +1,45 @@
+import pandas as pd
+import pytest
+from sklearn.base import clone
+from sklearn.exceptions import NotFittedError
+from synthetic import SMALL, load_frame
+
+import tsattn
+from tsattn import AttentionForecaster
+from tsattn.config import option_names
+
+
+def test_forecaster_has_the_options_of_fit_as_parameters() -> None:
+    forecaster = AttentionForecaster(target="load", lookback=11)
+    assert set(forecaster.get_params()) == set(option_names())
+    assert forecaster.get_params()["lookback"] == 11
+    forecaster.set_params(lookback=13)
+    assert clone(forecaster).get_params() == forecaster.get_params()
+
+
+def test_forecaster_fits_predicts_explains_saves_and_loads(tmp_path) -> None:
+    frame = load_frame()
+    forecaster = AttentionForecaster(**SMALL).fit(frame)
+    assert forecaster.horizon == 3
+    assert forecaster.score(frame) < 0
+    profile = forecaster.explain(frame, split="test")
+    assert set(profile.feature) == {"load", "wind", "plan"}
+    forecaster.save(tmp_path / "model")
+    loaded = tsattn.load(tmp_path / "model")
+    pd.testing.assert_frame_equal(loaded.predict(frame), forecaster.predict(frame))
+    assert loaded.get_params()["units"] == 5
+    with pytest.raises(NotFittedError, match="Copy its directory"):
+        loaded.save(tmp_path / "copy")
+
+
+def test_forecaster_takes_a_frame_with_times_as_index() -> None:
+    frame = load_frame().set_index("time").tz_localize("Europe/Oslo")
+    forecast = AttentionForecaster(**SMALL).fit(frame).predict(frame)
+    assert str(forecast.time.dt.tz) == "Europe/Oslo"
+    assert forecast.time.iloc[0] == frame.index[-1] + pd.Timedelta("1h")
+
+
+@pytest.mark.parametrize("method", ["predict", "explain", "evaluate", "save"])
+def test_forecaster_must_be_fitted_first(method: str) -> None:
+    with pytest.raises(NotFittedError, match="Call fit"):
+        getattr(AttentionForecaster(target="load"), method)(load_frame())

@@ -1,0 +1,334 @@
+import json
+from dataclasses import asdict, replace
+
+import numpy as np
+import pandas as pd
+import pytest
+from synthetic import SMALL, load_frame
+
+import tsattn
+from tsattn import FitOptions, pipeline
+from tsattn.errors import (
+    DataError,
+    ModelDirectoryError,
+    QualityGateError,
+    SchemaMismatchError,
+    UsageError,
+)
+from tsattn.model_directory import load_fitted
+from tsattn.training import run_batches
+
+
+def quick(**options) -> FitOptions:
+    return FitOptions(**{**SMALL, "epochs": 1, **options})
+
+
+def test_fit_scores_every_window_of_the_splits(result) -> None:
+    # 307 rows: floor(.7 n) = 214, floor(.2 n) = 61, the rest 32; horizon 3
+    assert {name: len(e.windows) for name, e in result.evaluations.items()} == {
+        "val": 30,
+        "test": 59,
+    }
+    assert result.fitted.seen_until == "2021-03-11T05:00:00"
+
+
+def test_fit_scores_agree_with_its_forecasts(result) -> None:
+    evaluation = result.evaluations["test"]
+    table = evaluation.forecast.to_frame(result.series)
+    original = evaluation.scores["model"]["original"]
+    assert np.isclose(((table.forecast - table.actual) ** 2).mean(), original.mse, rtol=1e-5)
+    assert np.isclose((table.forecast - table.actual).abs().mean(), original.mae, rtol=1e-5)
+    by_step = (table.forecast - table.actual).abs().groupby(table.horizon_step).mean()
+    np.testing.assert_allclose(by_step, original.absolute[:, 0], rtol=1e-5)
+
+
+def test_fit_actuals_are_those_of_the_file(result) -> None:
+    table = result.evaluations["test"].forecast.to_frame(result.series)
+    truth = load_frame().set_index("time")["load"]
+    np.testing.assert_allclose(table.actual, truth.loc[table.time].to_numpy(), rtol=1e-5)
+    assert (table.time == table.origin_time + (table.horizon_step - 1) * pd.Timedelta("1h")).all()
+
+
+def test_fit_profile_is_the_mean_over_every_test_window(result) -> None:
+    evaluation = result.evaluations["test"]
+    scores = np.concatenate(
+        [
+            out["attention_scores"]
+            for _, _, out in run_batches(result.fitted.model, evaluation.windows)
+        ]
+    )
+    profile = result.fitted.profile(evaluation.attention)
+    np.testing.assert_allclose(profile.mean, scores.mean(axis=0)[::-1], rtol=1e-5)
+    np.testing.assert_allclose(profile.std, scores.std(axis=0)[::-1], atol=1e-6)
+    np.testing.assert_allclose(
+        profile.quantiles, np.quantile(scores, [0.1, 0.5, 0.9], axis=0)[:, ::-1], rtol=1e-5
+    )
+    frame = profile.to_frame()
+    assert list(frame.feature.unique()) == ["load", "wind", "plan"]
+    assert set(frame.kind) == {"feature"}
+    np.testing.assert_allclose(frame.groupby("feature")["mean"].sum(), 1, rtol=1e-5)
+    assert frame.loc[(frame.feature == "wind") & (frame.lag_first == 1), "mean"].item() == (
+        pytest.approx(scores[:, -1, 1].mean(), rel=1e-5)
+    )
+
+
+def test_model_directory_holds_what_it_should(model_directory) -> None:
+    names = {p.relative_to(model_directory).as_posix() for p in model_directory.rglob("*.*")}
+    assert names == {
+        "MANIFEST.json", "model.keras", "config.json", "schema.json", "scaler.json", "linear.npz",
+        "metrics.json", "history.csv", "test_forecasts.parquet", "attention/profile.csv",
+        "attention/windows.npz", "plots/loss.png", "plots/forecast.png", "plots/profile.png",
+        "plots/heatmap.png", "plots/horizon_error.png",
+    }  # fmt: skip
+
+
+def test_metrics_file_has_every_metric_and_baseline(model_directory) -> None:
+    metrics = json.loads((model_directory / "metrics.json").read_text())
+    for split in ("val", "test"):
+        block = metrics[split]
+        assert set(block["baselines"]) == {"last_value", "seasonal_naive", "linear"}
+        for forecaster in (block, *block["baselines"].values()):
+            assert set(forecaster["scaled"]) == {"mse", "mae", "rmse"}
+            assert set(forecaster["original"]) == {"mse", "mae", "rmse", "smape", "mase"}
+            for values in forecaster["original"].values():
+                assert values["overall"] == pytest.approx(values["per_target"]["load"])
+                assert len(values["per_horizon_step"]) == 3
+        for name, skill in block["skill"].items():
+            bound = block["baselines"][name]["scaled"]["mse"]["overall"]
+            assert skill == pytest.approx(1 - block["scaled"]["mse"]["overall"] / bound)
+    assert metrics["test"]["last_time"] == "2021-03-13T18:00:00"
+
+
+def test_loaded_model_gives_the_same_forecasts(result, model_directory) -> None:
+    loaded = load_fitted(model_directory)
+    written = json.dumps(asdict(result.fitted.options))
+    assert json.dumps(asdict(loaded.options)) == written
+    windows = result.evaluations["test"].windows
+    first, second = (
+        np.concatenate([out["forecast"] for _, _, out in run_batches(model, windows)])
+        for model in (result.fitted.model, loaded.model)
+    )
+    np.testing.assert_allclose(first, second, rtol=1e-6)
+
+
+def test_saved_keras_model_loads_without_custom_objects(result, model_directory) -> None:
+    import keras
+
+    model = keras.saving.load_model(model_directory / "model.keras")
+    batch = result.evaluations["test"].windows.gather(slice(0, 2))
+    inputs = {"inputs": batch.inputs, "future_inputs": batch.future_inputs}
+    expected = result.fitted.model(inputs)["forecast"]
+    np.testing.assert_allclose(model(inputs)["forecast"], expected, rtol=1e-5)
+
+
+def test_predict_agrees_with_the_model_on_known_rows(result, model_directory) -> None:
+    """Forecast from the middle of the file, and compare with the test forecast from there."""
+    frame = load_frame()
+    known, ahead = frame.iloc[:280], frame.iloc[280:283].drop(columns=["load", "wind"])
+    forecast = pipeline.predict(model_directory, known, future=ahead)
+    table = result.evaluations["test"].forecast.to_frame(result.series)
+    expected = table[table.origin_time == frame.time[280]]
+    np.testing.assert_allclose(forecast.forecast, expected.forecast, rtol=1e-5)
+    assert list(forecast.columns) == ["target", "origin_time", "time", "horizon_step", "forecast"]
+    assert list(forecast.time) == list(frame.time[280:283])
+
+
+def test_predict_reads_rows_without_a_target_as_known_ahead(model_directory) -> None:
+    frame = load_frame()
+    inside = frame.iloc[:283].copy()
+    inside.loc[280:, ["load", "wind"]] = np.nan
+    beside = pipeline.predict(
+        model_directory, frame.iloc[:280], future=frame.iloc[280:283][["time", "plan"]]
+    )
+    pd.testing.assert_frame_equal(pipeline.predict(model_directory, inside), beside)
+
+
+def test_predict_needs_the_future_covariates(model_directory) -> None:
+    with pytest.raises(DataError, match=r"no 'plan' at 2021-03-13 19:00.*3 steps.*--future"):
+        pipeline.predict(model_directory, load_frame())
+
+
+def test_predict_needs_the_lookback(model_directory) -> None:
+    with pytest.raises(DataError, match=r"the last 11 rows. Received: 7 rows.*Give more"):
+        pipeline.predict(model_directory, load_frame(7))
+
+
+def test_predict_lists_every_missing_column(model_directory) -> None:
+    with pytest.raises(SchemaMismatchError, match="'wind', 'plan'"):
+        pipeline.predict(model_directory, load_frame().drop(columns=["wind", "plan"]))
+
+
+def test_evaluate_scores_only_unseen_rows(result, model_directory) -> None:
+    again = pipeline.evaluate(model_directory, load_frame())
+    test = result.evaluations["test"]
+    assert len(again.evaluation.windows) == len(test.windows)
+    for name, scores in test.scores.items():
+        assert again.evaluation.scores[name]["scaled"].mse == pytest.approx(
+            scores["scaled"].mse, rel=1e-5
+        )
+
+
+def test_evaluate_refuses_rows_that_were_all_seen(model_directory) -> None:
+    with pytest.raises(DataError, match="rows after 2021-03-11T05:00:00"):
+        pipeline.evaluate(model_directory, load_frame().iloc[:200])
+
+
+def test_check_gate_compares_with_the_baseline(result) -> None:
+    evaluation = result.evaluations["test"]
+    worst = replace(
+        evaluation,
+        scores={**evaluation.scores, "linear": evaluation.scores["model"]},
+    )
+    pipeline.check_gate(worst, "linear")
+    better = {"scaled": replace(evaluation.scores["model"]["scaled"], squared=np.zeros((3, 1)))}
+    with pytest.raises(QualityGateError, match="no worse than linear"):
+        pipeline.check_gate(
+            replace(evaluation, scores={**evaluation.scores, "linear": better}), "linear"
+        )
+
+
+def test_explain_on_new_data_agrees_with_the_saved_profile(model_directory, tmp_path) -> None:
+    output = tmp_path / "explained"
+    profile = pipeline.explain(model_directory, load_frame(), split="test", output=output)
+    saved = pipeline.saved_profile(model_directory)
+    pd.testing.assert_frame_equal(profile, saved, rtol=1e-4, check_dtype=False)
+    assert {path.name for path in output.iterdir()} == {
+        "profile.csv", "windows.npz", "profile.png", "heatmap.png", "MANIFEST.json",
+    }  # fmt: skip
+    with np.load(output / "windows.npz") as arrays:
+        assert arrays["scores"].shape == (59, 11, 3)
+        assert list(arrays["channels"]) == ["load", "wind", "plan"]
+
+
+def test_explain_needs_attention(tmp_path) -> None:
+    result = pipeline.fit(load_frame(), quick(attention="none"))
+    pipeline.save(result, tmp_path / "plain")
+    assert not (tmp_path / "plain" / "attention").exists()
+    with pytest.raises(UsageError, match=r"attention none.*--attention per-dimension"):
+        pipeline.saved_profile(tmp_path / "plain")
+
+
+@pytest.mark.parametrize(
+    ("options", "kind", "channels"),
+    [
+        ({"attention": "shared"}, "shared", ["shared"]),
+        ({"placement": "after"}, "unit", [f"unit_{i:03d}" for i in range(5)]),
+    ],
+)
+def test_fit_names_what_the_profile_is_about(options, kind: str, channels: list[str]) -> None:
+    result = pipeline.fit(load_frame(), quick(**options))
+    profile = result.fitted.profile(result.evaluations["test"].attention)
+    assert profile.kind == kind
+    assert list(profile.channels) == channels
+
+
+def test_fit_without_test_rows_says_so(tmp_path) -> None:
+    result = pipeline.fit(load_frame(), quick(split="0.8,0.2,0"))
+    pipeline.save(result, tmp_path / "model")
+    metrics = json.loads((tmp_path / "model" / "metrics.json").read_text())
+    assert metrics["test"] == {"num_windows": 0, "note": "no test rows were set aside"}
+    assert not (tmp_path / "model" / "test_forecasts.parquet").exists()
+    assert len(pipeline.saved_profile(tmp_path / "model")) == 33
+
+
+def test_fit_forecasts_several_targets_with_quantiles(tmp_path) -> None:
+    options = quick(target="all", loss="quantile", quantile_levels=(0.2, 0.5, 0.8))
+    result = pipeline.fit(load_frame(), options)
+    pipeline.save(result, tmp_path / "model")
+    table = pd.read_parquet(tmp_path / "model" / "test_forecasts.parquet")
+    assert list(table.target.unique()) == ["load", "plan", "wind"]
+    assert (table["q0.2"] <= table["q0.5"]).all()
+    assert (table["q0.5"] == table.forecast).all()
+    assert set(pipeline.saved_profile(tmp_path / "model").target) == {"*"}
+    forecast = pipeline.predict(tmp_path / "model", load_frame())
+    assert len(forecast) == 9
+    assert list(forecast.columns[-3:]) == ["q0.2", "q0.5", "q0.8"]
+
+
+def test_fit_and_predict_a_panel(tmp_path) -> None:
+    frames = [load_frame(rows, seed).assign(town=name) for rows, seed, name in
+              ((211, 1, "b"), (307, 2, "a"))]  # fmt: skip
+    panel = pd.concat(frames)
+    result = pipeline.fit(panel, quick(id_col="town"))
+    table = result.evaluations["test"].forecast.to_frame(result.series)
+    assert list(table.series_id.unique()) == ["a", "b"]
+    pipeline.save(result, tmp_path / "model")
+    forecast = pipeline.predict(tmp_path / "model", panel)
+    assert list(forecast.groupby("series_id").time.min()) == [
+        frames[1].time.max() + pd.Timedelta("1h"),
+        frames[0].time.max() + pd.Timedelta("1h"),
+    ]
+
+
+def test_fit_leaves_out_windows_with_filled_targets() -> None:
+    frame = load_frame()
+    frame.loc[270, "load"] = np.nan
+    with pytest.raises(DataError, match=r"'load' has 1 missing value.*row 270.*--fill"):
+        pipeline.fit(frame, quick())
+    counts = {
+        scored: len(
+            pipeline.fit(frame, quick(fill="ffill", score_filled=scored))
+            .evaluations["test"]
+            .windows
+        )
+        for scored in (True, False)
+    }
+    assert counts == {True: 59, False: 56}  # three horizons hold row 270
+
+
+def test_fit_chooses_lookback_and_horizon_and_says_so() -> None:
+    options = quick(lookback=None, horizon=None)
+    result = pipeline.fit(load_frame(), options)
+    assert any("chosen for frequency h" in note for note in result.notes)
+    assert result.fitted.horizon >= 1
+    assert options.lookback is None
+
+
+def test_fit_refuses_a_constant_target() -> None:
+    with pytest.raises(DataError, match=r"must vary.*'load'.*constant.*Name another"):
+        pipeline.fit(load_frame().assign(load=3.0), quick())
+
+
+def test_fit_notes_a_constant_feature() -> None:
+    result = pipeline.fit(load_frame().assign(wind=3.0), quick())
+    assert any("read as zeros: 'wind'" in note for note in result.notes)
+
+
+def test_fit_refuses_a_horizon_longer_than_the_data() -> None:
+    with pytest.raises(DataError, match=r"must hold a window.*500 rows.*Use a shorter"):
+        pipeline.fit(load_frame(), quick(horizon=500))
+
+
+def test_fit_with_the_same_seed_gives_the_same_bytes(tmp_path) -> None:
+    for name in ("first", "second"):
+        pipeline.save(pipeline.fit(load_frame(), quick(seed=3)), tmp_path / name)
+        forecast = pipeline.predict(tmp_path / name, load_frame())
+        tsattn.report.write_forecast(forecast, tmp_path / f"{name}.csv")
+    assert (tmp_path / "first.csv").read_bytes() == (tmp_path / "second.csv").read_bytes()
+
+
+@pytest.mark.parametrize(
+    ("file", "change"),
+    [
+        ("model.keras", lambda path: path.write_bytes(path.read_bytes()[:-1])),
+        ("scaler.json", lambda path: path.unlink()),
+        ("MANIFEST.json", lambda path: path.unlink()),
+        ("MANIFEST.json", lambda path: path.write_text('{"format_version": 99}')),
+        ("MANIFEST.json", lambda path: path.write_text("[]")),
+        ("MANIFEST.json", lambda path: path.write_text(
+            '{"format_version": 1, "files": {"../../x": ""}}')),
+    ],
+)  # fmt: skip
+def test_loading_refuses_an_altered_directory(model_directory, tmp_path, file, change) -> None:
+    import shutil
+
+    copy = tmp_path / "copy"
+    shutil.copytree(model_directory, copy)
+    change(copy / file)
+    with pytest.raises(ModelDirectoryError, match=r"Received: .*\. (Restore|Check|Upgrade)"):
+        load_fitted(copy)
+
+
+def test_loading_refuses_a_folder_that_is_no_model(tmp_path) -> None:
+    with pytest.raises(ModelDirectoryError, match=r"written by `tsattn fit`.*no MANIFEST.json"):
+        load_fitted(tmp_path)

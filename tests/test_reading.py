@@ -1,0 +1,299 @@
+"""Files as they are found: every one is read, or refused with one message."""
+
+import gzip
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from tsattn.data.reading import checked_frame, read_table
+from tsattn.errors import DataError
+
+ROWS = 13
+TIMES = pd.date_range("2024-01-15", periods=ROWS, freq="h")
+
+
+def csv_text(delimiter=",", values=None, header=("time", "y")):
+    values = [f"{i}.5" for i in range(ROWS)] if values is None else values
+    lines = [delimiter.join(header)]
+    lines += [f"{time}{delimiter}{value}" for time, value in zip(TIMES, values, strict=True)]
+    return "\n".join(lines) + "\n"
+
+
+@pytest.fixture
+def read(tmp_path):
+    def read_content(content, name="data.csv"):
+        path = tmp_path / name
+        path.write_bytes(content if isinstance(content, bytes) else content.encode())
+        return read_table(path)
+
+    return read_content
+
+
+PLAIN = csv_text()
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        PLAIN,
+        "\ufeff" + PLAIN,
+        PLAIN.replace("\n", "\r\n"),
+        PLAIN.replace("\n", "\r"),
+        PLAIN.encode("utf-16"),
+        PLAIN.encode("utf-16-le"),
+        PLAIN.replace(",", "\t"),
+        PLAIN.replace(",", "|"),
+        PLAIN.replace("time,y", " time , y "),
+        PLAIN.replace(",", " , "),
+        "\n \n" + PLAIN,
+        PLAIN.replace("time,y", '"time","y"'),
+        csv_text(values=[f'"{i}.5"' for i in range(ROWS)]),
+        PLAIN.replace("\n", ",,\n"),
+        PLAIN + ",\n,\n",
+    ],
+    ids=[
+        "plain",
+        "byte-order-mark",
+        "crlf",
+        "cr",
+        "utf-16",
+        "utf-16-without-mark",
+        "tab",
+        "bar",
+        "header-spaces",
+        "cell-spaces",
+        "blank-lines",
+        "quoted-header",
+        "quoted-numbers",
+        "empty-columns",
+        "empty-last-rows",
+    ],
+)
+def test_read_csv_gives_the_same_table_however_it_is_written(read, content):
+    frame, notes = read(content)
+    assert list(frame.columns) == ["time", "y"]
+    np.testing.assert_array_equal(frame["y"], np.arange(ROWS) + 0.5)
+    assert frame["time"].str.strip().iloc[-1] == "2024-01-15 12:00:00"
+    assert notes == []
+
+
+@pytest.mark.parametrize(
+    ("values", "delimiter", "expected"),
+    [
+        ([f"{i},5" for i in range(ROWS)], ";", np.arange(ROWS) + 0.5),
+        ([f'"1,{i:03d}"' for i in range(ROWS)], ",", 1000 + np.arange(ROWS)),
+        ([f"1.{i:03d},5" for i in range(ROWS)], ";", 1000.5 + np.arange(ROWS)),
+        ([f'"{i},25"' for i in range(ROWS)], ",", np.arange(ROWS) + 0.25),
+    ],
+    ids=["decimal-comma", "thousands", "thousands-and-decimal-comma", "quoted-decimal-comma"],
+)
+def test_read_csv_reads_marks_and_notes_them(read, values, delimiter, expected):
+    frame, notes = read(csv_text(delimiter, values))
+    np.testing.assert_allclose(frame["y"], expected)
+    assert any("decimal comma" in note or "marks" in note for note in notes)
+
+
+def test_read_csv_finds_a_decimal_comma_beyond_the_sample(read):
+    lines = [f"{i};{i if i < 9_001 else f'{i},5'}" for i in range(10_007)]
+    frame, _ = read("No;y\n" + "\n".join(lines))
+    assert frame["y"].iloc[-1] == 10_006.5
+
+
+def test_read_csv_keeps_a_text_column_that_only_starts_like_numbers(read):
+    frame, _ = read(csv_text(values=['"1,234"'] * (ROWS - 1) + ["off"]))
+    assert frame["y"].iloc[0] == "1,234"
+
+
+@pytest.mark.parametrize("late", [False, True])
+def test_read_csv_reads_other_encodings_with_a_note(read, late):
+    name = "größe" if not late else "y"
+    rows = "".join(f"{i},{'é' if late and i > 9_000 else 'e'}\n" for i in range(10_007))
+    frame, notes = read(f"{name},c\n{rows}".encode("cp1252"))
+    assert frame.columns[0] == name
+    assert frame["c"].iloc[-1] == ("é" if late else "e")
+    assert "Windows-1252" in notes[0]
+
+
+def test_read_csv_reads_true_and_false_with_gaps_as_numbers(read):
+    frame, _ = read(csv_text(values=["True", "", *["False"] * (ROWS - 2)]))
+    assert frame["y"].iloc[0] == 1
+    assert np.isnan(frame["y"].iloc[1])
+
+
+def test_read_csv_reads_compressed_files(read):
+    frame, _ = read(gzip.compress(PLAIN.encode()), "data.csv.gz")
+    assert len(frame) == ROWS
+
+
+@pytest.mark.parametrize(
+    ("content", "received", "remedy"),
+    [
+        ("", "an empty file", "Check it"),
+        ("  \n \n", "an empty file", "Check it"),
+        ("time,y\n", "a header without rows", "Check the file"),
+        ("time,y\n,\n,\n", "a header without rows", "Check the file"),
+        (bytes(range(256)) * 11, "a binary file", "Export it as CSV or Parquet"),
+        (b"PK\x03\x04" + bytes(97), "a binary file", "Export it as CSV or Parquet"),
+        (b"y,c\n1,\x81\n", "can't decode byte 0x81", "Save it as UTF-8"),
+        ("time,y,y\n1,2,3\n", "'y' more than once", "Rename the columns"),
+        ("1,2\n3,4\n", "1, 2", "Add a header row"),
+        ("2024-01-01,2\n2024-01-02,4\n", "2024-01-01, 2", "Add a header row"),
+        ("time,y\n1,2\n1,2,3\n", "3 cells in row 3, 2 in the header", "Correct the row"),
+        ("# made by hand\ntime,y\n1,2\n", "2 cells in row 2, 1 in the header", "remove the lines"),
+        ('time,y\n"1,2\n3,4\n', "EOF inside string", "Correct or remove the row"),
+    ],
+)
+def test_read_csv_refuses_what_is_no_table(read, content, received, remedy):
+    with pytest.raises(DataError) as error:
+        read(content)
+    assert received in str(error.value)
+    assert remedy in str(error.value)
+    assert "\n" not in str(error.value)
+
+
+def test_read_csv_refuses_a_long_row_beyond_the_sample(read):
+    with pytest.raises(DataError, match=r"Expected 2 fields in line 9003, saw 4.*Correct"):
+        read("time,y\n" + "2024-01-01 00:00,1\n" * 9_001 + "1,2,3,4\n")
+
+
+@pytest.mark.parametrize("content", [b"no gzip", gzip.compress(PLAIN.encode() * 97)[:-11]])
+def test_read_csv_refuses_broken_compression(read, content):
+    with pytest.raises(DataError, match=r"must be readable\. Received: .* Check the file"):
+        read(content, "data.csv.gz")
+
+
+def test_read_table_refuses_a_missing_path(tmp_path):
+    with pytest.raises(DataError, match=r"Received: a path to nothing\. Check the path"):
+        read_table(tmp_path / "nothing.csv")
+
+
+@pytest.fixture
+def table():
+    return pd.DataFrame({"time": TIMES, "y": np.arange(ROWS) + 0.5})
+
+
+def test_read_parquet_reads_a_file_by_its_content(tmp_path, table):
+    table.to_parquet(tmp_path / "named.csv")
+    pd.testing.assert_frame_equal(read_table(tmp_path / "named.csv")[0], table)
+
+
+def test_read_parquet_makes_the_index_a_column(tmp_path, table):
+    table.set_index("time").to_parquet(tmp_path / "data.parquet")
+    frame, _ = read_table(tmp_path / "data.parquet")
+    assert list(frame.columns) == ["time", "y"]
+
+
+def test_read_parquet_keeps_the_order_of_many_columns(tmp_path):
+    wide = pd.DataFrame(np.arange(3 * 97.0).reshape(3, 97), columns=[f"c{i}" for i in range(97)])
+    wide.to_parquet(tmp_path / "data.parquet")
+    pd.testing.assert_frame_equal(read_table(tmp_path / "data.parquet")[0], wide)
+
+
+@pytest.mark.parametrize("frame", [pd.DataFrame(index=range(3)), pd.DataFrame({"y": []})])
+def test_read_parquet_refuses_a_table_of_nothing(tmp_path, frame):
+    frame.to_parquet(tmp_path / "data.parquet")
+    with pytest.raises(DataError, match=r"a header without rows\. Check the file"):
+        read_table(tmp_path / "data.parquet")
+
+
+def test_read_parquet_reads_a_folder_in_order_of_names(tmp_path, table):
+    table[7:].to_parquet(tmp_path / "b.parquet")
+    table[:7].to_parquet(tmp_path / "a.parquet")
+    (tmp_path / "README.md").write_text("not data")
+    frame, _ = read_table(tmp_path)
+    np.testing.assert_array_equal(frame["y"], table["y"])
+
+
+def test_read_parquet_reads_the_columns_of_folder_names(tmp_path, table):
+    (tmp_path / "year=2024").mkdir()
+    table.to_parquet(tmp_path / "year=2024" / "a.parquet")
+    frame, _ = read_table(tmp_path)
+    assert (frame["year"] == 2024).all()
+
+
+def test_read_parquet_refuses_a_folder_without_files(tmp_path):
+    with pytest.raises(DataError, match=r"a folder without \*\.parquet\. Give one"):
+        read_table(tmp_path)
+
+
+def test_read_parquet_refuses_files_with_other_columns(tmp_path, table):
+    table.to_parquet(tmp_path / "a.parquet")
+    table.rename(columns={"y": "z"}).to_parquet(tmp_path / "b.parquet")
+    with pytest.raises(DataError, match=r"'y', 'z' in only one of a.parquet and b.parquet\. Ren"):
+        read_table(tmp_path)
+
+
+@pytest.mark.parametrize("content", [b"", b"time,y\n1,2\n", b"PAR1 and then nothing"])
+def test_read_parquet_refuses_what_is_none(read, content):
+    with pytest.raises(DataError, match=r"must be Parquet\. Received: .* Check that it was"):
+        read(content, "data.parquet")
+
+
+def test_checked_frame_names_an_index_of_times(table):
+    frame = checked_frame(table.set_index("time").rename_axis(None), "a frame")
+    assert list(frame.columns) == ["time", "y"]
+
+
+@pytest.mark.parametrize("name", [None, "time"])
+def test_checked_frame_leaves_out_an_index_that_is_also_a_column(table, name):
+    frame = checked_frame(table.set_index("time", drop=False).rename_axis(name), "a frame")
+    assert list(frame.columns) == ["time", "y"]
+
+
+def test_checked_frame_renames_an_index_with_the_name_of_another_column(table):
+    other = table.set_index(pd.Index(range(100, 100 + ROWS), name="y"))
+    assert list(checked_frame(other, "a frame").columns) == ["y_", "time", "y"]
+
+
+def test_checked_frame_turns_periods_into_their_first_times(table):
+    periods = pd.period_range("2020-01", periods=ROWS, freq="M")
+    frame = checked_frame(table[["y"]].set_index(periods), "a frame")
+    assert frame["time"].iloc[1] == pd.Timestamp("2020-02-01")
+
+
+def test_checked_frame_keeps_the_levels_of_an_index(table):
+    panel = pd.concat({"a": table.set_index("time"), "b": table.set_index("time")})
+    assert list(checked_frame(panel, "a frame").columns) == ["level_0", "time", "y"]
+    unnamed = panel.rename_axis([None, None])
+    assert list(checked_frame(unnamed, "a frame").columns) == ["level_0", "level_1", "y"]
+
+
+def test_checked_frame_drops_an_index_of_row_numbers(table):
+    assert list(checked_frame(table[3:], "a frame").columns) == ["time", "y"]
+
+
+@pytest.mark.parametrize(
+    "values",
+    [
+        pd.Categorical([1, 2, 3, None, *[1] * (ROWS - 4)]),
+        np.array([True, None] + [False] * (ROWS - 2), dtype=object),
+        np.array([2**70] + [1] * (ROWS - 1), dtype=object),
+        np.array([None] * ROWS, dtype=object),
+    ],
+    ids=["categories", "booleans", "big-integers", "nothing"],
+)
+def test_checked_frame_reads_objects_that_are_numbers(table, values):
+    frame = checked_frame(table.assign(y=values), "a frame")
+    assert frame["y"].dtype == np.float64
+
+
+def test_checked_frame_does_not_change_its_argument(table):
+    original = table.rename(columns={"y": " y "}).assign(c=pd.Categorical([1] * ROWS))
+    expected = original.copy()
+    checked_frame(original, "a frame")
+    pd.testing.assert_frame_equal(original, expected)
+
+
+@pytest.mark.parametrize(
+    ("frame", "received"),
+    [
+        (pd.DataFrame(), "a header without rows"),
+        (pd.DataFrame({"y": []}), "a header without rows"),
+        (pd.DataFrame([[1, 2]], columns=["y", "y"]), "'y' more than once"),
+        (pd.DataFrame([[1]], columns=pd.MultiIndex.from_tuples([("a", "y")])), r"\('a', 'y'\)"),
+    ],
+)
+def test_checked_frame_refuses_what_is_no_table(frame, received):
+    with pytest.raises(DataError, match=rf"Received: {received}.*(Check|Rename|Join)"):
+        checked_frame(frame, "a frame")

@@ -1,0 +1,73 @@
+"""From a CSV to an LSTM/GRU attention forecaster, and the profile of what it looks at.
+
+The names below are loaded when they are first used, so that importing the package, as the command
+line does, loads neither Keras nor pandas (PEP 562).
+"""
+
+import importlib
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from tsattn.config import FitOptions
+    from tsattn.data.download import get_dataset
+    from tsattn.data.reading import read_table
+    from tsattn.data.windows import Windows, make_windows
+    from tsattn.errors import TsattnError
+    from tsattn.estimator import AttentionForecaster, load
+    from tsattn.layers import QuantileLoss, TemporalAttention, WindowScaling, WindowStatistics
+    from tsattn.models import WindowShape, build_forecaster
+    from tsattn.pipeline import evaluate, explain, fit, predict
+    from tsattn.training import train
+
+_HOMES = {
+    "AttentionForecaster": "estimator",
+    "FitOptions": "config",
+    "QuantileLoss": "layers",
+    "TemporalAttention": "layers",
+    "TsattnError": "errors",
+    "WindowScaling": "layers",
+    "WindowShape": "models",
+    "WindowStatistics": "layers",
+    "Windows": "data.windows",
+    "build_forecaster": "models",
+    "evaluate": "pipeline",
+    "explain": "pipeline",
+    "fit": "pipeline",
+    "get_dataset": "data.download",
+    "load": "estimator",
+    "make_windows": "data.windows",
+    "predict": "pipeline",
+    "read_table": "data.reading",
+    "train": "training",
+}
+__all__ = [
+    "AttentionForecaster",
+    "FitOptions",
+    "QuantileLoss",
+    "TemporalAttention",
+    "TsattnError",
+    "WindowScaling",
+    "WindowShape",
+    "WindowStatistics",
+    "Windows",
+    "build_forecaster",
+    "evaluate",
+    "explain",
+    "fit",
+    "get_dataset",
+    "load",
+    "make_windows",
+    "predict",
+    "read_table",
+    "train",
+]
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _HOMES:
+        raise AttributeError(f"module 'tsattn' has no attribute {name!r}")
+    return getattr(importlib.import_module(f"tsattn.{_HOMES[name]}"), name)
+
+
+def __dir__() -> list[str]:
+    return __all__

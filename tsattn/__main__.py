@@ -1,0 +1,5 @@
+"""`python -m tsattn`."""
+
+from tsattn.cli import main
+
+main()

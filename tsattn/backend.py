@@ -1,0 +1,50 @@
+"""Choosing the backend of Keras, which a process can do once, before Keras is imported."""
+
+import os
+import sys
+
+from tsattn.config import BACKENDS, require
+
+
+def select_backend(name: str | None) -> None:
+    """Make Keras use a backend; None keeps `KERAS_BACKEND`, or TensorFlow.
+
+    Raises:
+        UsageError: the name is unknown, or Keras already runs on another backend.
+    """
+    if name is None:
+        return
+    require(name in BACKENDS, "`backend` must be known.", repr(name), f"Use {', '.join(BACKENDS)}.")
+    if "keras" not in sys.modules:
+        os.environ["KERAS_BACKEND"] = name
+        return
+    import keras
+
+    require(
+        keras.config.backend() == name,
+        "The backend is chosen before Keras is imported.",
+        f"backend={name}, while Keras runs on {keras.config.backend()}",
+        f"Set KERAS_BACKEND={name} before the program starts.",
+    )
+
+
+def start_keras(name: str | None = None) -> None:
+    """Select a backend and import Keras without the start-up messages TensorFlow writes to stderr.
+
+    They are written below Python and cannot be turned off by a setting, so the file descriptor is
+    pointed elsewhere meanwhile. A failing import still raises.
+    """
+    select_backend(name)
+    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+    sys.stderr.flush()
+    stderr = os.dup(2)
+    try:
+        with open(os.devnull, "wb") as sink:
+            os.dup2(sink.fileno(), 2)
+        import keras
+
+        if keras.config.backend() == "tensorflow":
+            keras.distribution.list_devices("gpu")  # finding the devices is as talkative
+    finally:
+        os.dup2(stderr, 2)
+        os.close(stderr)

@@ -1,0 +1,220 @@
+"""The command line: it parses, delegates and prints."""
+
+import sys
+from pathlib import Path
+from typing import Any
+
+import click
+
+from tsattn import config
+from tsattn.cli import options
+from tsattn.errors import TsattnError
+
+INTERRUPTED = 130
+
+
+class Commands(click.Group):
+    """Ends with one message and the exit code that belongs to an error of ours."""
+
+    def invoke(self, ctx: click.Context) -> Any:
+        """Run a command; turn our errors into a message and their exit code."""
+        try:
+            return super().invoke(ctx)
+        except TsattnError as error:
+            click.echo(f"Error: {error}", err=True)
+            ctx.exit(error.exit_code)
+        except KeyboardInterrupt:
+            click.echo("Interrupted; nothing was left half written.", err=True)
+            ctx.exit(INTERRUPTED)
+
+
+@click.group(cls=Commands, context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(package_name="tsattn")
+def main() -> None:
+    r"""Train LSTM/GRU attention forecasters on a CSV, and see which lags they look at.
+
+    \b
+    tsattn fit data.csv --target load -o model/       learn, evaluate, save
+    tsattn explain model/                             the attention profile
+    tsattn predict model/ latest.csv -o forecast.csv  the next steps
+    tsattn evaluate model/ new.csv                    errors on unseen rows
+
+    \b
+    Exit codes: 0 ok, 2 usage, 3 data, 4 training diverged, 5 data does not
+    match the model, 6 quality gate failed, 7 model directory missing or
+    altered, 8 output not writable, 130 interrupted.
+    """
+
+
+@main.command()
+@options.data_argument
+@options.config_option
+@click.option("--output", "-o", type=options.PATH, help="[default: model-<target>/]")
+@options.combined(
+    options.output_options, options.data_options, options.model_options, options.training_options
+)
+def fit(
+    data: Path, output: Path | None, overwrite: bool, as_json: bool, quiet: bool, **given: Any
+) -> None:
+    """Train a forecaster on DATA (CSV or Parquet), evaluate it and save it."""
+    wanted = options.fit_options(given)
+    config.check_options(wanted)
+    from tsattn.outputs import check_output
+
+    output = output or Path("model-" + "-".join(config.as_names(wanted.target)).replace("/", "_"))
+    check_output(output, overwrite=overwrite, is_directory=True)
+    from tsattn.backend import start_keras
+
+    start_keras(wanted.backend)
+    from tsattn import pipeline
+    from tsattn.cli import printing
+    from tsattn.progress import Progress
+
+    result = pipeline.fit(data, wanted, progress=Progress(quiet=quiet))
+    pipeline.save(result, output, overwrite=overwrite)
+    if as_json:
+        printing.print_json({"model": str(output), **result.to_json()})
+    else:
+        printing.print_fit(result, output)
+    if result.history.interrupted:
+        click.echo("Interrupted: the best model so far was evaluated and saved.", err=True)
+        sys.exit(INTERRUPTED)
+
+
+@main.command()
+@options.model_argument
+@click.option("--data", type=options.PATH, help="Profile the windows of these rows instead.")
+@click.option(
+    "--split",
+    type=click.Choice(("train", "val", "test", "all")),
+    help="Which windows. [default: test; all with --data]",
+)
+@click.option("--output", "-o", type=options.PATH, help="With --data: a folder to write to.")
+@options.combined(options.output_options)
+def explain(
+    model: Path,
+    data: Path | None,
+    split: str | None,
+    output: Path | None,
+    overwrite: bool,
+    as_json: bool,
+    quiet: bool,
+) -> None:
+    """Show which lags of each feature the attention of MODEL rests on."""
+    if data is None:
+        config.require(
+            split in (None, "test"),
+            "The model directory holds the profile of the test windows only.",
+            f"split={split}",
+            "Give the data with --data.",
+        )
+        config.require(
+            output is None,
+            "The profile without --data is in the model directory already.",
+            f"output={output}",
+            "Leave --output out, or give other data with --data.",
+        )
+    from tsattn.backend import start_keras
+
+    start_keras()
+    from tsattn import pipeline
+    from tsattn.cli import printing
+    from tsattn.progress import Progress
+
+    if data is None:
+        profile = pipeline.saved_profile(model)
+    else:
+        profile = pipeline.explain(
+            model,
+            data,
+            split=split or "all",
+            output=output,
+            overwrite=overwrite,
+            progress=Progress(quiet=quiet),
+        )
+    printing.print_profile(profile, output if data else model / "attention", as_json=as_json)
+
+
+@main.command()
+@options.model_argument
+@options.data_argument
+@click.option("--output", "-o", type=options.PATH, help="CSV or Parquet. [default: stdout]")
+@click.option("--future", type=options.PATH, help="Future covariates of the hours ahead.")
+@options.combined(options.output_options)
+def predict(
+    model: Path,
+    data: Path,
+    output: Path | None,
+    future: Path | None,
+    overwrite: bool,
+    as_json: bool,
+    quiet: bool,
+) -> None:
+    """Forecast the steps that follow the last row of DATA with MODEL."""
+    if output is not None:
+        from tsattn.outputs import check_output
+
+        check_output(output, overwrite=overwrite, is_directory=False)
+    from tsattn.backend import start_keras
+
+    start_keras()
+    from tsattn import pipeline
+    from tsattn.cli import printing
+    from tsattn.progress import Progress
+    from tsattn.report import write_forecast
+
+    forecast = pipeline.predict(model, data, future=future, progress=Progress(quiet=quiet))
+    if output is not None:
+        write_forecast(forecast, output, overwrite=overwrite)
+    printing.print_forecast(forecast, output, as_json=as_json)
+
+
+@main.command()
+@options.model_argument
+@options.data_argument
+@click.option(
+    "--fail-if-worse-than",
+    type=click.Choice(config.BASELINES),
+    help="Exit with 6 if the MSE is above that of this baseline.",
+)
+@options.combined(options.printing_options)
+def evaluate(
+    model: Path, data: Path, fail_if_worse_than: str | None, as_json: bool, quiet: bool
+) -> None:
+    """Score MODEL on the rows of DATA that are later than those it was trained with."""
+    from tsattn.backend import start_keras
+
+    start_keras()
+    from tsattn import pipeline
+    from tsattn.cli import printing
+    from tsattn.progress import Progress
+
+    result = pipeline.evaluate(model, data, progress=Progress(quiet=quiet))
+    printing.print_evaluation(result, as_json=as_json)
+    if fail_if_worse_than:
+        pipeline.check_gate(result.evaluation, fail_if_worse_than)
+
+
+@main.group()
+def datasets() -> None:
+    """List and fetch public data sets to try the toolkit on."""
+
+
+@datasets.command("list")
+@click.option("--json", "as_json", is_flag=True, help="Print one JSON document.")
+def list_datasets(as_json: bool) -> None:
+    """List the public data sets that `get` can fetch."""
+    from tsattn.cli import printing
+
+    printing.print_datasets(as_json=as_json)
+
+
+@datasets.command("get")
+@click.argument("name")
+@click.option("--cache", type=options.PATH, help="Folder. [default: TSATTN_CACHE or your cache]")
+@click.option("--quiet", "-q", is_flag=True, help="Print no progress.")
+def get_dataset(name: str, cache: Path | None, quiet: bool) -> None:
+    """Fetch the data set NAME and print the path of its file."""
+    from tsattn.data.download import get_dataset
+
+    click.echo(get_dataset(name, cache=cache, progress=not quiet))

@@ -1,0 +1,144 @@
+"""The options of the commands; the defaults of `fit` are those of `FitOptions`."""
+
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+import click
+
+from tsattn import config
+from tsattn.errors import UsageError
+
+Decorator = Callable[[Callable[..., Any]], Callable[..., Any]]
+
+PATH = click.Path(path_type=Path)
+DEFAULTS = config.FitOptions()
+
+
+def combined(*groups: Sequence[Decorator]) -> Decorator:
+    """Return one decorator for groups of options, in the order of the help."""
+
+    def decorate(command: Callable[..., Any]) -> Callable[..., Any]:
+        for group in reversed(groups):
+            for option in reversed(group):
+                command = option(command)
+        return command
+
+    return decorate
+
+
+def fit_options(given: dict[str, Any]) -> config.FitOptions:
+    """Return the options of a fit from those that were given."""
+    return config.FitOptions(
+        **{name: value for name, value in given.items() if value not in (None, ())}
+    )
+
+
+def _option(name: str, text: str, shown: str | None = None, **attributes: Any) -> Decorator:
+    """Return an option of `fit` without a default of its own; the help shows `FitOptions`'."""
+    default = getattr(DEFAULTS, name.strip("-").replace("-", "_"))
+    if shown is None and default not in (None, (), False):
+        shown = ",".join(map(str, default)) if isinstance(default, tuple) else str(default)
+    return click.option(name, help=text, default=None, show_default=shown or False, **attributes)
+
+
+def _columns(name: str, text: str, shown: str | None = None) -> Decorator:
+    text = f"{text} Repeat it or use commas."
+    return _option(name, text, shown, multiple=True, metavar="COLUMN")
+
+
+def _choice(name: str, choices: Sequence[str], text: str, shown: str | None = None) -> Decorator:
+    return _option(name, text, shown, type=click.Choice(choices))
+
+
+def _read_config(ctx: click.Context, _: click.Parameter, path: Path | None) -> None:
+    """Make the options of a file the defaults of the command line, which then wins over it."""
+    if path is None:
+        return
+    given = config.read_config(path)
+    parameters = {parameter.name: parameter for parameter in ctx.command.params}
+    unknown = sorted(set(given) - set(parameters) - {"json"} | set(given) & {"config", "data"})
+    if unknown:
+        raise UsageError(
+            f"A config may hold only options of `fit`. Received: {', '.join(unknown)} in {path}. "
+            "Remove them; `tsattn fit --help` lists the options."
+        )
+    if "json" in given:
+        given["as_json"] = given.pop("json")
+    for name, value in given.items():
+        option = parameters[name]
+        if option.multiple:
+            given[name] = config.as_names(value)
+        elif isinstance(value, list):
+            given[name] = ",".join(map(str, value))
+    ctx.default_map = {**(ctx.default_map or {}), **given}
+
+
+data_argument = click.argument("data", type=PATH)
+model_argument = click.argument("model", type=PATH)
+config_option = click.option(
+    "--config",
+    type=click.Path(path_type=Path, dir_okay=False),
+    is_eager=True,
+    expose_value=False,
+    callback=_read_config,
+    help="TOML or JSON file of options, or a model's config.json; the command line wins.",
+)
+printing_options = (
+    click.option("--json", "as_json", is_flag=True, help="Print one JSON document."),
+    click.option("--quiet", "-q", is_flag=True, help="Print no progress and no notes."),
+)
+output_options = (
+    click.option("--overwrite", is_flag=True, help="Replace the output if it exists."),
+    *printing_options,
+)
+data_options = (
+    _columns("--target", "Column to forecast, or `all`."),
+    _columns("--time-col", "Time column, or the columns that make it.", "found by itself"),
+    _option("--time-format", "Format of the times, such as %d/%m/%Y.", metavar="FORMAT"),
+    _option("--id-col", "Column that tells several series apart.", metavar="COLUMN"),
+    _columns("--past-covariates", "Columns known up to the present.", "all other columns"),
+    _columns("--future-covariates", "Columns known for the horizon too."),
+    _columns("--drop", "Columns to leave out."),
+    _option(
+        "--calendar",
+        f"auto, none, or a list of {', '.join(config.CALENDAR_FIELDS)}.",
+        metavar="FIELDS",
+    ),
+    _choice("--fill", config.FILLS, "Fill missing values from earlier ones."),
+    _option("--score-filled", "Use windows with a filled target too.", is_flag=True),
+)
+model_options = (
+    _option("--lookback", "Past steps the model reads.", "from frequency and length", type=int),
+    _option("--horizon", "Steps ahead to forecast.", "from frequency and length", type=int),
+    _option("--split", "Train, validation and test: fractions or rows.", metavar="A,B,C"),
+    _choice("--attention", config.ATTENTIONS, "Attention over the steps of the lookback."),
+    _choice(
+        "--placement",
+        config.PLACEMENTS,
+        "Attention before the recurrent layers (over features) or after (over hidden units).",
+        config.DEFAULT_PLACEMENT,
+    ),
+    _choice("--cell", config.CELLS, "Recurrent cell."),
+    _option("--units", "Hidden units of a recurrent layer.", type=int),
+    _option("--num-layers", "Recurrent layers.", type=int),
+    _option("--dropout", "Share of the encoded window dropped in training.", type=float),
+    _choice("--normalization", config.NORMALIZATIONS, "What each window is measured from."),
+)
+training_options = (
+    _choice("--loss", config.LOSSES, "Loss to minimise."),
+    _option(
+        "--quantile-levels",
+        "Levels of the quantile loss.",
+        ",".join(map(str, config.DEFAULT_QUANTILE_LEVELS)),
+        metavar="LEVELS",
+    ),
+    _option("--learning-rate", "Initial step size of Adam.", type=float),
+    _option("--batch-size", "Windows per batch.", type=int),
+    _option("--epochs", "Epochs at most.", type=int),
+    _option("--patience", "Epochs without improvement before training stops.", type=int),
+    _option("--clip-norm", "Largest norm of the gradient.", type=float),
+    _option("--windows-per-epoch", "Windows drawn for each epoch.", "all", type=int),
+    _option("--seed", "The same seed gives the same forecasts.", type=int),
+    _choice("--backend", config.BACKENDS, "Backend of Keras.", "KERAS_BACKEND, or tensorflow"),
+)

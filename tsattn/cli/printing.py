@@ -1,0 +1,104 @@
+"""What the commands print on stdout: tables for people, one JSON document for programs."""
+
+import json
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+import click
+import pandas as pd
+
+from tsattn.data.registry import PUBLIC_DATASETS
+from tsattn.evaluation import Evaluation
+from tsattn.pipeline import FitResult, NewDataResult
+from tsattn.profiles import describe_kind, summarize_profile
+from tsattn.report import forecast_csv, score_table, split_metrics
+
+SCORE_FORMATS = {
+    "mse": "{:.4g}",
+    "mae": "{:.4g}",
+    "scaled_mse": "{:.4f}",
+    "scaled_mae": "{:.4f}",
+    "skill": "{:+.1%}",
+}
+
+
+def print_json(content: dict[str, Any]) -> None:
+    """Print one JSON document; times become text."""
+    click.echo(json.dumps(content, indent=2, allow_nan=False, ensure_ascii=False, default=str))
+
+
+def print_fit(result: FitResult, output: Path) -> None:
+    """Print the scores of a fit on its test windows, or its validation windows without any."""
+    name = "test" if "test" in result.evaluations else "val"
+    _print_scores(result.evaluations[name], name)
+    click.echo(f"\nmodel, metrics and plots: {output}")
+
+
+def print_evaluation(result: NewDataResult, *, as_json: bool) -> None:
+    """Print the scores on new data."""
+    metrics = split_metrics(result.evaluation, result.series)
+    if as_json:
+        print_json(metrics)
+    else:
+        _print_scores(result.evaluation, f"{metrics['first_time']} to {metrics['last_time']}")
+
+
+def print_profile(profile: pd.DataFrame, folder: Path | None, *, as_json: bool) -> None:
+    """Print where the attention of each channel peaks, and what that means."""
+    summary = summarize_profile(profile)
+    if as_json:
+        content = {"summary": summary, "profile": profile}
+        print_json({name: frame.to_dict("records") for name, frame in content.items()})
+        return
+    click.echo(table(summary, {"share": "{:.1%}", "times_uniform": "{:.2f}"}))
+    windows = int(profile["num_windows"].iloc[0])
+    click.echo(f"\n{windows:,} windows. {describe_kind(profile['kind'].iloc[0])}")
+    if folder is not None:
+        click.echo(f"profile and scores: {folder}")
+
+
+def print_forecast(forecast: pd.DataFrame, output: Path | None, *, as_json: bool) -> None:
+    """Print a forecast, or where it was written to."""
+    if as_json:
+        print_json({"forecast": forecast.to_dict("records")})
+    elif output is None:
+        click.echo(forecast_csv(forecast), nl=False)
+    else:
+        click.echo(f"{len(forecast):,} rows of forecast: {output}")
+
+
+def print_datasets(*, as_json: bool) -> None:
+    """Print the registry of public data sets."""
+    if as_json:
+        print_json({name: asdict(dataset) for name, dataset in PUBLIC_DATASETS.items()})
+        return
+    rows = [
+        {
+            "name": name,
+            "rows": dataset.rows,
+            "target": dataset.target,
+            "licence": dataset.licence,
+            "description": dataset.description,
+        }
+        for name, dataset in PUBLIC_DATASETS.items()
+    ]
+    click.echo(table(pd.DataFrame(rows), {"rows": "{:,}"}))
+
+
+def _print_scores(evaluation: Evaluation, title: str) -> None:
+    windows = f"{len(evaluation.windows):,} windows"
+    click.echo(f"{title}, {windows} (skill of the model: 1 - MSE / MSE of the baseline)\n")
+    click.echo(table(score_table(evaluation), SCORE_FORMATS))
+
+
+def table(frame: pd.DataFrame, formats: dict[str, str]) -> str:
+    """Return a table as text, numbers to the right."""
+    columns = []
+    for name in frame.columns:
+        pattern = formats.get(name, "{}")
+        cells = [name, *("" if pd.isna(value) else pattern.format(value) for value in frame[name])]
+        width = max(map(len, cells))
+        is_number = pd.api.types.is_numeric_dtype(frame[name])
+        columns.append([cell.rjust(width) if is_number else cell.ljust(width) for cell in cells])
+    return "\n".join("  ".join(row).rstrip() for row in zip(*columns, strict=True))

@@ -1,0 +1,247 @@
+"""What a fit can be asked for: its options, their defaults and the rules between them."""
+
+import json
+import math
+import tomllib
+from collections.abc import Sequence
+from dataclasses import dataclass, fields
+from pathlib import Path
+from typing import Any
+
+from tsattn.errors import UsageError
+
+ATTENTIONS = ("none", "per-dimension", "shared")
+PLACEMENTS = ("before", "after")
+CELLS = ("gru", "lstm")
+NORMALIZATIONS = ("last", "standard", "none")
+LOSSES = ("mae", "mse", "huber", "quantile")
+FILLS = ("ffill", "seasonal")
+CALENDAR_FIELDS = ("minute", "hour", "weekday", "day", "month", "dayofyear")
+BASELINES = ("last_value", "seasonal_naive", "linear")
+BACKENDS = ("tensorflow", "jax", "torch")
+
+_COUNTS = (
+    "lookback",
+    "horizon",
+    "units",
+    "num_layers",
+    "batch_size",
+    "epochs",
+    "patience",
+    "windows_per_epoch",
+)
+DEFAULT_QUANTILE_LEVELS = (0.1, 0.5, 0.9)
+DEFAULT_PLACEMENT = "before"
+
+
+@dataclass(kw_only=True)
+class FitOptions:
+    """Everything `fit` can be told; `None` means that it is chosen from the data.
+
+    The field names are the long options of the command line and the keys of a `--config` file.
+    It is mutable and without `__post_init__` because scikit-learn sets and clones parameters by
+    attribute; call `check_options` before use.
+    """
+
+    target: str | Sequence[str] = ()
+    time_col: str | Sequence[str] = ()
+    time_format: str | None = None
+    id_col: str | None = None
+    past_covariates: str | Sequence[str] | None = None
+    future_covariates: str | Sequence[str] = ()
+    drop: str | Sequence[str] = ()
+    calendar: str = "auto"
+    fill: str | None = None
+    score_filled: bool = False
+
+    lookback: int | None = None
+    horizon: int | None = None
+    split: str | Sequence[float] = (0.7, 0.1, 0.2)
+
+    attention: str = "per-dimension"
+    placement: str | None = None
+    cell: str = "gru"
+    units: int = 64
+    num_layers: int = 1
+    dropout: float = 0.1
+    normalization: str = "standard"
+
+    loss: str = "mae"
+    quantile_levels: str | Sequence[float] | None = None
+    learning_rate: float = 0.001
+    batch_size: int = 128
+    epochs: int = 30
+    patience: int = 5
+    clip_norm: float = 1.0
+    windows_per_epoch: int | None = None
+    seed: int = 0
+    backend: str | None = None
+
+
+def require(condition: bool, rule: str, received: str, remedy: str) -> None:
+    """Raise a UsageError unless the condition holds."""
+    if not condition:
+        raise UsageError(f"{rule} Received: {received}. {remedy}")
+
+
+def check_options(options: FitOptions) -> None:
+    """Raise a UsageError for the first option out of range or at odds with another."""
+    choices: dict[str, Sequence[str | None]] = {
+        "attention": ATTENTIONS,
+        "placement": (None, *PLACEMENTS),
+        "cell": CELLS,
+        "normalization": NORMALIZATIONS,
+        "loss": LOSSES,
+        "fill": (None, *FILLS),
+        "backend": (None, *BACKENDS),
+    }
+    for name, allowed in choices.items():
+        value = getattr(options, name)
+        names = ", ".join(choice for choice in allowed if choice)
+        require(value in allowed, f"`{name}` must be known.", f"{name}={value!r}", f"Use {names}.")
+    for name in _COUNTS:
+        _require_count(name, getattr(options, name))
+    _require_between("dropout", options.dropout, 0.0, 0.95)
+    _require_between("learning_rate", options.learning_rate, 1e-8, 10.0)
+    _require_between("clip_norm", options.clip_norm, 1e-8, math.inf)
+    _require_between("seed", options.seed, 0, 2**31 - 1)
+    parse_calendar(options.calendar)
+    parse_split(options.split)
+    _check_combinations(options)
+
+
+def _require_count(name: str, value: object) -> None:
+    is_count = isinstance(value, int) and not isinstance(value, bool) and value >= 1
+    require(
+        value is None or is_count,
+        f"`{name}` must be a whole number of at least 1.",
+        f"{name}={value!r}",
+        "Give a positive integer.",
+    )
+
+
+def _require_between(name: str, value: float, low: float, high: float) -> None:
+    is_number = isinstance(value, int | float) and not isinstance(value, bool)
+    require(
+        is_number and low <= value <= high,
+        f"`{name}` must be a number from {low:g} to {high:g}.",
+        f"{name}={value!r}",
+        "Give a number in that range.",
+    )
+
+
+def _check_combinations(options: FitOptions) -> None:
+    require(
+        options.attention != "none" or options.placement is None,
+        "`placement` says where the attention block stands, so there must be one.",
+        f"attention=none, placement={options.placement}",
+        "Use --attention per-dimension or shared with it, or leave --placement out.",
+    )
+    require(
+        options.quantile_levels is None or options.loss == "quantile",
+        "`quantile_levels` belong to the quantile loss.",
+        f"loss={options.loss}, quantile_levels={options.quantile_levels}",
+        "Use --loss quantile with them.",
+    )
+    parse_quantile_levels(options)
+
+
+def parse_quantile_levels(options: FitOptions) -> tuple[float, ...]:
+    """Return the quantile levels that are forecast, () for a point forecast."""
+    if options.loss != "quantile":
+        return ()
+    given = options.quantile_levels or DEFAULT_QUANTILE_LEVELS
+    try:
+        levels = [float(part) for part in (given.split(",") if isinstance(given, str) else given)]
+    except (TypeError, ValueError):
+        levels = []
+    require(
+        all(0 < level < 1 for level in levels) and levels == sorted(set(levels)) and 0.5 in levels,
+        "`quantile_levels` must rise between 0 and 1 and hold 0.5, which is the forecast.",
+        f"quantile_levels={given}",
+        "For example 0.1,0.5,0.9.",
+    )
+    return tuple(levels)
+
+
+def parse_split(split: str | Sequence[float]) -> tuple[float, float, float] | tuple[int, int, int]:
+    """Return (train, val, test) as three fractions or three row counts."""
+    received = f"split={split if isinstance(split, str) else ','.join(map(str, split))}"
+    rule = "`split` must be three fractions of the rows that sum to at most 1, or three row counts."
+    remedy = "For example 0.7,0.1,0.2 or 8640,2880,2880; the test part may be 0."
+    try:
+        parts = [float(part) for part in (split.split(",") if isinstance(split, str) else split)]
+    except (TypeError, ValueError):
+        parts = []
+    is_valid = len(parts) == 3 and all(math.isfinite(part) and part >= 0 for part in parts)
+    require(is_valid and parts[0] > 0 and parts[1] > 0, rule, received, remedy)
+    train, val, test = parts
+    if train + val + test <= 1 + 1e-9:
+        return train, val, test
+    require(all(part == int(part) for part in parts), rule, received, remedy)
+    return int(train), int(val), int(test)
+
+
+def parse_calendar(calendar: str) -> tuple[str, ...] | None:
+    """Return the calendar fields asked for, () for none, or None where the data decides."""
+    if calendar == "auto":
+        return None
+    if calendar == "none":
+        return ()
+    names = tuple(name.strip() for name in calendar.split(","))
+    for name in names:
+        require(
+            name in CALENDAR_FIELDS,
+            "`calendar` must be auto, none or a list of fields.",
+            f"calendar={calendar!r}",
+            f"The fields are {', '.join(CALENDAR_FIELDS)}.",
+        )
+    return names
+
+
+def as_names(value: str | Sequence[str] | None) -> list[str]:
+    """Return one name or several as a list."""
+    if value is None:
+        return []
+    return [value] if isinstance(value, str) else list(value)
+
+
+def resolve_columns(requested: str | Sequence[str] | None, available: Sequence[str]) -> list[str]:
+    """Return the columns meant by names that may each be a comma-separated list.
+
+    An exact column name wins over a split at its commas. Unknown names raise a UsageError.
+    """
+    columns: list[str] = []
+    for entry in as_names(requested):
+        parts = [entry] if entry.strip() in available else entry.split(",")
+        columns.extend(part.strip() for part in parts if part.strip())
+    for name in columns:
+        require(
+            name in available,
+            "A column that is named must exist.",
+            f"{name!r}",
+            f"The columns are {', '.join(map(repr, available))}.",
+        )
+    return list(dict.fromkeys(columns))
+
+
+def read_config(path: Path) -> dict[str, Any]:
+    """Return the options of a TOML or JSON file, or of a model's `config.json`."""
+    try:
+        text = path.read_text(encoding="utf-8")
+        content = json.loads(text) if path.suffix == ".json" else tomllib.loads(text)
+    except (OSError, ValueError) as error:
+        raise UsageError(
+            f"--config must be a readable TOML or JSON file. Received: {path} ({error}). "
+            "Check the path and its syntax."
+        ) from None
+    require(
+        isinstance(content, dict), "A config must be a table.", str(path), "Use option = value."
+    )
+    options = content.get("options", content)
+    return {key.replace("-", "_"): value for key, value in options.items()}
+
+
+def option_names() -> tuple[str, ...]:
+    """Return the names of all options of a fit."""
+    return tuple(field.name for field in fields(FitOptions))

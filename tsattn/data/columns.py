@@ -1,0 +1,113 @@
+"""What a column of a table holds: a row counter, categories or numbers."""
+
+from collections.abc import Sequence
+
+import numpy as np
+import pandas as pd
+from pandas.api import types
+
+from tsattn.data.time_columns import is_numeric, looks_like_dates
+from tsattn.errors import DataError
+
+MAX_CATEGORIES = 20
+_COUNTER_NAMES = ("no", "no.", "nr", "index", "idx", "id", "row", "rownum", "instant", "level_0")
+_MIN_SHUFFLED = 20
+
+
+def row_counters(
+    frame: pd.DataFrame, exclude: Sequence[str] = (), groups: pd.Series | None = None
+) -> list[str]:
+    """Return the whole-number columns that count the rows, of the table or of each series.
+
+    They are consecutive, in whatever order the rows are, or rise and are named like a counter.
+    """
+    names = [name for name in frame.columns if name not in set(exclude)]
+    names = [name for name in names if types.is_numeric_dtype(frame[name])]
+    return [name for name in names if _is_counter(frame[name], name, groups)]
+
+
+def _is_counter(column: pd.Series, name: str, groups: pd.Series | None) -> bool:
+    if types.is_bool_dtype(column) or types.is_complex_dtype(column) or len(column) < 3:
+        return False
+    ends = column.iloc[[0, -1]].to_numpy(dtype=np.float64, na_value=np.nan)
+    if not np.all(ends == np.round(ends)):  # spares the copy of most columns
+        return False
+    values = column.to_numpy(dtype=np.float64, na_value=np.nan)
+    if not np.all(values == np.round(values)) or not np.all(np.isfinite(values)):
+        return False
+    if _is_consecutive(values):
+        return True
+    if groups is not None:
+        parts = [values[rows] for rows in groups.groupby(groups).indices.values()]
+        if max(map(len, parts), default=0) >= 3 and all(map(_is_consecutive, parts)):
+            return True
+    is_named = name.lower() in _COUNTER_NAMES or name.startswith("Unnamed: ")
+    return is_named and bool(np.all(np.diff(values) > 0))
+
+
+def _is_consecutive(values: np.ndarray) -> bool:
+    if values.max() - values.min() != len(values) - 1:
+        return False
+    steps = np.diff(values)
+    if np.all(steps == 1) or np.all(steps == -1):
+        return True
+    # A few whole numbers can be a shuffled range by chance.
+    return len(values) >= _MIN_SHUFFLED and bool(np.all(np.diff(np.sort(values)) == 1))
+
+
+def categories_of(column: pd.Series, name: str, source: str) -> tuple[str, ...]:
+    """Return the different texts of a column, sorted.
+
+    Raises:
+        DataError: there are too many, or they are dates, or numbers but for a few.
+    """
+    if looks_like_dates(column, name):
+        raise DataError(
+            f"{source}: a feature must be numbers or text. Received: column {name!r} of dates. "
+            "Leave it out with --drop, or make it the time with --time-col."
+        )
+    values = column.dropna().astype(str).str.strip()
+    if len(values) and 0.5 < pd.to_numeric(values, errors="coerce").notna().mean() < 1:
+        row, text = first_text(column)
+        raise DataError(
+            f"{source}: column {name!r} must be numbers throughout. Received: {text!r} at row "
+            f"{row}. Correct the value or leave the column out with --drop."
+        )
+    unique = sorted(values.unique())
+    if len(unique) > MAX_CATEGORIES:
+        raise DataError(
+            f"{source}: a text column may hold at most {MAX_CATEGORIES} different values. "
+            f"Received: column {name!r} with {len(unique)}. Leave it out with --drop, name it with "
+            "--id-col if it tells series apart, or with --time-col if it is the time."
+        )
+    return tuple(unique) if unique else ("",)
+
+
+def first_text(column: pd.Series) -> tuple[int, str]:
+    """Return the row and the text of the first value that is no number; (0, "") without one."""
+    numbers = pd.to_numeric(column.astype(str), errors="coerce")
+    rows = np.flatnonzero((numbers.isna() & column.notna()).to_numpy())
+    return (int(rows[0]), str(column.iloc[rows[0]])) if len(rows) else (0, "")
+
+
+def numbers_of(column: pd.Series, name: str, source: str) -> np.ndarray:
+    """Return a column as float64, NaN where a value is missing.
+
+    Raises:
+        DataError: a value is no number, infinite, or too large for float32.
+    """
+    if not is_numeric(column) or types.is_complex_dtype(column):
+        row, text = first_text(column)
+        raise DataError(
+            f"{source}: column {name!r} must be numbers. Received: {text!r} at row {row}. "
+            "Correct the value."
+        )
+    numbers = column.to_numpy(dtype=np.float64, na_value=np.nan)
+    infinite = np.flatnonzero(np.isinf(numbers) | (np.abs(numbers) > np.finfo(np.float32).max))
+    if len(infinite):
+        raise DataError(
+            f"{source}: column {name!r} must be finite numbers. Received: {len(infinite)} infinite "
+            f"values, or too large ones (first {numbers[infinite[0]]:g} at row {infinite[0]}). "
+            "Replace them, or leave them empty and use --fill."
+        )
+    return numbers

@@ -1,0 +1,162 @@
+"""How a CSV file is written: its encoding, delimiter, decimal mark and header."""
+
+import csv
+import gzip
+import io
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+
+from tsattn.data.time_formats import candidate_formats
+from tsattn.errors import DataError
+
+_SAMPLE_BYTES = 65_536
+_DELIMITERS = ",;\t|"
+_NUMBER = re.compile(r"^[-+]?(\d+\.?\d*|\.\d+)([eE][-+]?\d+)?$")
+_DECIMAL_COMMA = re.compile(r"^[-+]?\d+(\.\d{3})*,\d+$")
+_DECIMAL_POINT = re.compile(r"^[-+]?\d+(,\d{3})*\.\d+$")
+_CONTROL_BYTES = bytes({*range(1, 9), *range(14, 26), *range(28, 32)})
+_SPACES = "' \u00a0\u202f"  # between thousands
+
+
+@dataclass(frozen=True, kw_only=True)
+class CsvFormat:
+    """What has to be known to read a CSV file."""
+
+    encoding: str
+    delimiter: str
+    decimal: str
+    header: tuple[str, ...]
+
+    def notes(self) -> list[str]:
+        """Return what is unusual."""
+        notes = []
+        if self.encoding == "cp1252":
+            notes.append("read as Windows-1252 text, since it is not UTF-8")
+        if self.decimal == ",":
+            notes.append(f"read with delimiter {self.delimiter!r} and decimal comma")
+        return notes
+
+
+def find_csv_format(path: Path) -> CsvFormat:
+    """Return how a file is written, judged by its first 64 KiB.
+
+    Raises:
+        DataError: the file is empty, binary or has no header.
+    """
+    opener = gzip.open if path.suffix.lower() == ".gz" else open
+    with opener(path, "rb") as file:
+        sample = file.read(_SAMPLE_BYTES)
+    encoding = _find_encoding(path, sample)
+    text = sample.decode(encoding, errors="replace")
+    lines = [line for line in re.split(r"\r\n|\r|\n", text) if line.strip()]
+    if len(sample) == _SAMPLE_BYTES and len(lines) > 1:
+        lines = lines[:-1]  # it may be cut short
+    if not lines:
+        raise DataError(f"{path}: the file must hold a table. Received: an empty file. Check it.")
+    delimiter = _find_delimiter(lines)
+    try:
+        rows = list(csv.reader(io.StringIO("\n".join(lines)), delimiter=delimiter))
+    except csv.Error as error:
+        raise DataError(
+            f"{path}: the file must hold a table. Received: {error}. Check its quotes."
+        ) from None
+    header = tuple(name.strip() or f"Unnamed: {i}" for i, name in enumerate(rows[0]))
+    _check_header(header, str(path))
+    _check_widths(rows, str(path))
+    return CsvFormat(
+        encoding=encoding,
+        delimiter=delimiter,
+        decimal="." if delimiter == "," else _find_decimal(rows[1:]),
+        header=header,
+    )
+
+
+def _find_encoding(path: Path, sample: bytes) -> str:
+    if sample.startswith((b"\xff\xfe\x00\x00", b"\x00\x00\xfe\xff")):
+        return "utf-32"
+    if sample.startswith((b"\xff\xfe", b"\xfe\xff")):
+        return "utf-16"
+    codes = np.frombuffer(sample, dtype=np.uint8)
+    if b"\x00" in sample:
+        # Every second byte of plain text in UTF-16 is zero.
+        for first, encoding in ((1, "utf-16-le"), (0, "utf-16-be")):
+            if (codes[first::2] == 0).mean() > 0.9 and (codes[1 - first :: 2] != 0).all():
+                return encoding
+    if b"\x00" in sample or sample.translate(None, _CONTROL_BYTES) != sample:
+        raise DataError(
+            f"{path}: the data must be text or Parquet. Received: a binary file. "
+            "Export it as CSV or Parquet."
+        )
+    try:
+        sample.decode("utf-8")
+    except UnicodeDecodeError as error:
+        # A character cut at the end of the sample is not another encoding.
+        if len(sample) < _SAMPLE_BYTES or error.end < len(sample) - 4:
+            return "cp1252"
+    return "utf-8-sig"
+
+
+def _find_delimiter(lines: list[str]) -> str:
+    """Return the delimiter that splits the header into most columns, consistently."""
+
+    def columns(delimiter: str) -> tuple[int, int]:
+        try:
+            counts = [len(row) for row in csv.reader(lines[:50], delimiter=delimiter)]
+        except csv.Error:
+            return 0, 0
+        consistent = sum(count == counts[0] for count in counts) if counts[0] > 1 else 0
+        return consistent, counts[0]
+
+    return max(_DELIMITERS, key=columns)
+
+
+def _find_decimal(rows: list[list[str]]) -> str:
+    cells = [cell.strip() for row in rows for cell in row]
+    commas = sum(_DECIMAL_COMMA.match(cell) is not None for cell in cells)
+    points = sum(_DECIMAL_POINT.match(cell) is not None for cell in cells)
+    return "," if commas > points else "."
+
+
+def _check_header(header: Sequence[str], source: str) -> None:
+    if all(_NUMBER.match(name) for name in header) or any(map(candidate_formats, header)):
+        raise DataError(
+            f"{source}: the first row must name the columns. Received: {', '.join(header[:5])}. "
+            "Add a header row."
+        )
+
+
+def _check_widths(rows: list[list[str]], source: str) -> None:
+    """Raise a DataError for a row with more cells than the header; empty ones do not count."""
+    for number, row in enumerate(rows, start=1):
+        width = max((i for i, cell in enumerate(row, start=1) if cell.strip()), default=0)
+        if width > len(rows[0]):
+            raise DataError(
+                f"{source}: every row must have the header's columns. Received: {width} cells in "
+                f"row {number}, {len(rows[0])} in the header ({', '.join(rows[0])[:60]}). "
+                "Correct the row, or remove the lines above the header."
+            )
+
+
+def read_marks(column: pd.Series, decimal: str) -> pd.Series | None:
+    """Return a text column of numbers with thousands marks, or a decimal comma, as numbers.
+
+    None where a text is anything else.
+    """
+    thousands = ("," if decimal == "." else ".") + _SPACES
+    whole = rf"(?:\d{{1,3}}|[1-9]\d{{0,2}}(?:[{thousands}]\d{{3}})+)"
+    patterns = [(rf"^[-+]?{whole}(?:\{decimal}\d+)?$", decimal)]
+    if decimal == ".":
+        patterns.append((r"^[-+]?\d+(?:,\d+)?$", ","))
+    text = column.dropna().astype(str).str.strip()
+    for pattern, mark in patterns:
+        if len(text) and text.head(100).str.match(pattern).all() and text.str.match(pattern).all():
+            others = "".join({*thousands, ".", ","} - {mark})
+            plain = text.str.replace(f"[{others}]", "", regex=True)
+            numbers = pd.to_numeric(plain.str.replace(mark, ".", regex=False))
+            return numbers.astype(np.float64).reindex(column.index)
+    return None

@@ -1,0 +1,69 @@
+"""Reading a Parquet file, or a folder of them, at little more than the memory of the table."""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import pandas as pd
+import pyarrow
+from pyarrow import dataset, parquet
+
+from tsattn.errors import DataError
+
+_READS = 20
+
+
+def read_parquet(path: Path) -> pd.DataFrame:
+    """Read a Parquet file, or all of a folder, with the columns its folder names stand for.
+
+    Raises:
+        DataError: no Parquet file, or files with different columns.
+    """
+    files = [path]
+    if path.is_dir():
+        files = sorted(file for file in path.rglob("*.parquet") if file.is_file())
+        if not files:
+            raise DataError(
+                f"{path}: a folder must hold Parquet files. Received: a folder without *.parquet. "
+                "Give one CSV or Parquet file, or a folder of Parquet files."
+            )
+    try:
+        _check_same_columns(files)
+        data = dataset.dataset(
+            [str(file) for file in files],
+            format="parquet",
+            partitioning="hive" if path.is_dir() else None,
+            partition_base_dir=str(path) if path.is_dir() else None,
+        )
+        # A few columns at a time: read at once, the decoded file takes twice the memory of the
+        # frame; read one by one, thousands of columns take long.
+        names = data.schema.names
+        size = max(1, -(-len(names) // _READS))
+        columns = []
+        for start in range(0, len(names), size):
+            columns += data.to_table(columns=names[start : start + size]).columns
+        table = pyarrow.Table.from_arrays(columns, schema=data.schema)
+        del columns
+        frame: pd.DataFrame = table.to_pandas(split_blocks=True, self_destruct=True)
+        return frame
+    except pyarrow.ArrowException as error:
+        raise DataError(
+            f"{path}: the file must be Parquet. Received: {one_line(error)}. "
+            "Check that it was written completely."
+        ) from None
+
+
+def _check_same_columns(files: Sequence[Path]) -> None:
+    first = set(parquet.read_schema(files[0]).names)
+    for file in files[1:]:
+        differing = first ^ set(parquet.read_schema(file).names)
+        if differing:
+            raise DataError(
+                f"{file.parent}: all Parquet files of a folder must have the same columns. "
+                f"Received: {', '.join(map(repr, sorted(differing)))} in only one of "
+                f"{files[0].name} and {file.name}. Rename the columns, or remove the file."
+            )
+
+
+def one_line(error: Exception) -> str:
+    """Return the text of an error, to be put into a message."""
+    return " ".join(str(error).split()).rstrip(".")

@@ -1,0 +1,206 @@
+"""Reading a CSV or Parquet file, as found in the wild, into a DataFrame."""
+
+import warnings
+import zlib
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+from pandas.api import types
+
+from tsattn.data.csv_format import CsvFormat, find_csv_format, read_marks
+from tsattn.data.parquet_files import one_line, read_parquet
+from tsattn.errors import DataError
+
+_PARQUET_MAGIC = b"PAR1"
+
+
+def read_table(path: str | Path) -> tuple[pd.DataFrame, list[str]]:
+    """Read a CSV file, a Parquet file or a folder of Parquet files.
+
+    Encoding, delimiter and decimal mark of a CSV file are found from its first 64 KiB; header
+    names are stripped of spaces. Returns the table and notes on what was found unusual.
+
+    Raises:
+        DataError: the path is missing, empty, binary or not a table.
+    """
+    path = Path(path)
+    try:
+        if not path.exists():
+            raise DataError(
+                f"{path}: the data must be an existing file. Received: a path to nothing. "
+                "Check the path."
+            )
+        if path.is_dir() or path.suffix.lower() in (".parquet", ".pq") or _is_parquet(path):
+            return checked_frame(read_parquet(path), str(path)), []
+        return _read_csv(path)
+    except (OSError, EOFError, zlib.error) as error:  # the last two: a broken .gz file
+        raise DataError(
+            f"{path}: the data must be readable. Received: {one_line(error)}. Check the file and "
+            "its permissions."
+        ) from None
+
+
+def _is_parquet(path: Path) -> bool:
+    with path.open("rb") as file:
+        return file.read(len(_PARQUET_MAGIC)) == _PARQUET_MAGIC
+
+
+def checked_frame(frame: pd.DataFrame, source: str) -> pd.DataFrame:
+    """Return the frame with its index as a column, text names, and numbers as numbers.
+
+    An index without a name is kept if it holds times, text or several levels.
+
+    Raises:
+        DataError: no rows, or column names that are not unique.
+    """
+    if frame.columns.nlevels > 1:
+        raise DataError(
+            f"{source}: column names must have one level. Received: {frame.columns[0]!r}. "
+            "Join the levels to one name."
+        )
+    frame = _index_to_columns(frame)
+    names = [str(name).strip() for name in frame.columns]
+    if names != list(frame.columns):
+        frame = frame.copy(deep=False)
+        frame.columns = pd.Index(names)
+    _check_unique(names, source)
+    _check_rows(frame, source)
+    return _with_numbers(frame)
+
+
+def _index_to_columns(frame: pd.DataFrame) -> pd.DataFrame:
+    index = frame.index
+    if isinstance(index, pd.PeriodIndex):
+        index = index.to_timestamp()
+    is_unnamed = all(name is None for name in index.names)
+    if is_unnamed and index.nlevels == 1 and types.is_numeric_dtype(index):
+        return frame
+    if is_unnamed and isinstance(index, pd.DatetimeIndex):
+        index = index.rename("time")
+    name = index.name
+    if index.nlevels == 1 and name in frame.columns:
+        column = frame[name]
+        is_same = isinstance(column, pd.Series) and np.array_equal(column, index)
+        if is_same:
+            return frame.reset_index(drop=True)
+        index = index.rename(_free_name(str(name), [str(column) for column in frame.columns]))
+    frame = frame.copy(deep=False)
+    frame.index = index
+    return frame.reset_index()
+
+
+def _free_name(name: str, taken: Sequence[str]) -> str:
+    while name in taken:
+        name = f"{name}_"
+    return name
+
+
+def _with_numbers(frame: pd.DataFrame) -> pd.DataFrame:
+    """Return the frame with columns of number objects, or true and false, as numbers."""
+    changed = {}
+    for name in frame.columns:
+        column = frame[name]
+        if isinstance(column.dtype, pd.CategoricalDtype):
+            column = column.astype(object)
+            changed[name] = column
+        if types.is_object_dtype(column):
+            numbers = _object_numbers(column)
+            if numbers is not None:
+                changed[name] = numbers
+    return frame.assign(**changed) if changed else frame
+
+
+def _object_numbers(column: pd.Series) -> pd.Series | None:
+    known = column.dropna()
+    # A column of nothing is left to whoever reports missing values.
+    if known.map(lambda value: isinstance(value, str)).any():
+        return None
+    try:
+        return column.astype(np.float64)
+    except (TypeError, ValueError, OverflowError):
+        return None
+
+
+def _read_csv(path: Path) -> tuple[pd.DataFrame, list[str]]:
+    form = find_csv_format(path)
+    _check_unique(form.header, str(path))
+    frame, form = _parse_csv(path, form)
+    notes = [f"{path}: {text}" for text in form.notes()]
+    frame = _without_empty_edges(frame)
+    _check_rows(frame, str(path))
+    marked = {}
+    for name in frame.columns:
+        if not types.is_numeric_dtype(frame[name]):
+            numbers = read_marks(frame[name], form.decimal)
+            if numbers is not None:
+                marked[name] = numbers
+    if marked:
+        frame = frame.assign(**marked)
+        notes.append(f"{path}: numbers with marks read in {', '.join(map(repr, marked))}")
+    return _with_numbers(frame), notes
+
+
+def _parse_csv(path: Path, form: CsvFormat) -> tuple[pd.DataFrame, CsvFormat]:
+    try:
+        with warnings.catch_warnings():
+            # Pandas cuts rows that are too long with no more than this warning.
+            warnings.simplefilter("error", pd.errors.ParserWarning)
+            frame = pd.read_csv(
+                path,
+                sep=form.delimiter,
+                decimal=form.decimal,
+                encoding=form.encoding,
+                header=0,
+                names=list(form.header),
+                skipinitialspace=True,
+                low_memory=False,
+                index_col=False,
+                na_values=["?"],
+            )
+    except UnicodeDecodeError as error:  # beyond the sample
+        if form.encoding == "cp1252":
+            raise DataError(
+                f"{path}: the text must be UTF-8 or Windows-1252. Received: {error}. "
+                "Save it as UTF-8."
+            ) from None
+        return _parse_csv(path, replace(form, encoding="cp1252"))
+    except (pd.errors.ParserError, pd.errors.ParserWarning, ValueError) as error:
+        raise DataError(
+            f"{path}: every row must have the header's columns. Received: {one_line(error)}. "
+            "Correct or remove the row."
+        ) from None
+    return frame, form
+
+
+def _without_empty_edges(frame: pd.DataFrame) -> pd.DataFrame:
+    """Return the frame without the empty columns and last rows that spreadsheets export."""
+    empty = [
+        name
+        for i, name in enumerate(frame.columns)
+        if name == f"Unnamed: {i}" and frame[name].isna().all()
+    ]
+    if empty:
+        frame = frame.drop(columns=empty)
+    if len(frame) and frame.iloc[-1].isna().all():
+        frame = frame.iloc[: int(np.flatnonzero(frame.notna().any(axis=1))[-1:].sum()) + 1]
+    return frame
+
+
+def _check_unique(names: Sequence[str], source: str) -> None:
+    repeated = [name for name, count in Counter(names).items() if count > 1]
+    if repeated:
+        raise DataError(
+            f"{source}: column names must be unique. Received: {', '.join(map(repr, repeated))} "
+            "more than once. Rename the columns."
+        )
+
+
+def _check_rows(frame: pd.DataFrame, source: str) -> None:
+    if frame.empty or frame.iloc[-1:].isna().all(axis=None) and len(frame) == 1:
+        raise DataError(
+            f"{source}: the table must hold rows. Received: a header without rows. Check the file."
+        )

@@ -1,0 +1,89 @@
+"""Which rows of a table belong to which series, in which order, and which are there twice."""
+
+from collections.abc import Iterable, Sequence
+
+import numpy as np
+import pandas as pd
+from pandas.api import types
+
+from tsattn.data.schema import Schema
+from tsattn.data.timestamps import parse_times
+from tsattn.errors import DataError
+
+NO_ID = ""
+
+
+def group_rows(frame: pd.DataFrame, schema: Schema, source: str) -> dict[str, np.ndarray]:
+    """Return the rows of each series, by its id.
+
+    Raises:
+        DataError: an id is missing.
+    """
+    if schema.id_column is None:
+        return {NO_ID: np.arange(len(frame))}
+    ids = frame[schema.id_column]
+    if ids.isna().any():
+        row = int(np.argmax(ids.isna()))
+        raise DataError(
+            f"{source}: the id column {schema.id_column!r} must have no missing values. Received: "
+            f"{int(ids.isna().sum())} missing (first at row {row}). Drop or complete those rows."
+        )
+    if types.is_float_dtype(ids) and (ids == ids.round()).all():
+        ids = ids.astype("int64")  # 7.0 is the series 7
+    if not types.is_integer_dtype(ids):
+        ids = ids.astype(str).str.strip()
+    groups = ids.groupby(ids, sort=True).indices
+    return {str(name): np.asarray(rows) for name, rows in groups.items()}
+
+
+def sort_rows(times: pd.Index, rows: np.ndarray) -> tuple[np.ndarray, bool]:
+    """Return the rows of a series in the order of time, and whether they were so already."""
+    selected = times[rows]
+    if selected.is_monotonic_increasing:
+        return rows, True
+    return rows[np.argsort(selected.to_numpy(), kind="stable")], False
+
+
+def row_numbers(count: int, groups: Iterable[np.ndarray]) -> np.ndarray:
+    """Return the number of each row within its series: (count,) int64."""
+    numbers = np.empty(count, dtype=np.int64)
+    for rows in groups:
+        numbers[rows] = np.arange(len(rows))
+    return numbers
+
+
+def find_duplicates(
+    frame: pd.DataFrame, schema: Schema, source: str
+) -> tuple[np.ndarray, list[str]]:
+    """Return which rows repeat a time of their series, (rows,) bool, and the first five."""
+    times, _ = parse_times(frame, schema.time_columns, schema.time_format, source)
+    groups = group_rows(frame, schema, source)
+    if not schema.time_columns:
+        return np.zeros(len(frame), dtype=bool), []
+    return _find_repeated(times, groups.values(), list(groups))
+
+
+def _find_repeated(
+    times: pd.Index, groups: Iterable[np.ndarray], ids: Sequence[str]
+) -> tuple[np.ndarray, list[str]]:
+    is_repeated = np.zeros(len(times), dtype=bool)
+    named: list[str] = []
+    for rows, series_id in zip(groups, ids, strict=True):
+        repeated = rows[np.asarray(times[rows].duplicated())]
+        is_repeated[repeated] = True
+        label = f" of series {series_id}" if series_id != NO_ID else ""
+        named += [f"{time}{label}" for time in times[repeated].unique().sort_values()[:5]]
+    return is_repeated, named[:5]
+
+
+def check_duplicates(
+    times: pd.Index, groups: Sequence[np.ndarray], ids: Sequence[str], source: str
+) -> None:
+    """Raise a DataError that counts the repeated times of each series and lists the first five."""
+    is_repeated, named = _find_repeated(times, groups, ids)
+    if named:
+        raise DataError(
+            f"{source}: each time may occur once in a series. Received: {is_repeated.sum()} "
+            f"duplicates ({', '.join(named)}). Remove them; name all columns that make the time "
+            "with --time-col, or the column that tells series apart with --id-col."
+        )

@@ -1,0 +1,97 @@
+"""Scaling features by the mean and standard deviation of the train rows."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from tsattn.errors import DataError
+
+
+@dataclass(frozen=True, kw_only=True)
+class Scaler:
+    """Mean and standard deviation of each feature; a constant feature is scaled to zeros."""
+
+    features: tuple[str, ...]
+    mean: np.ndarray  # (features,) float64
+    std: np.ndarray  # (features,) float64, 1 where the feature is constant
+    constant: tuple[str, ...] = ()
+
+    def transform(self, values: np.ndarray) -> np.ndarray:
+        """Return the values (rows, features) scaled, as a new float32 array."""
+        scaled = np.empty(values.shape, dtype=np.float32)
+        for i in range(values.shape[1]):  # one column at a time keeps the float64 copies small
+            scaled[:, i] = (values[:, i] - self.mean[i]) / self.std[i]
+        for i, name in enumerate(self.features):
+            if name in self.constant:
+                # A model knows nothing of values it never saw change. NaN stays NaN.
+                scaled[:, i] *= 0
+        return scaled
+
+    def inverse_transform(self, values: np.ndarray, columns: Sequence[int]) -> np.ndarray:
+        """Return scaled values in original units, in float32.
+
+        Args:
+            values: (..., columns) or, with quantiles, (..., columns, quantiles).
+            columns: which features the columns are.
+        """
+        mean, std = self.mean[list(columns)], self.std[list(columns)]
+        if values.ndim == 4:  # (windows, horizon, targets, quantiles)
+            mean, std = mean[:, None], std[:, None]
+        return np.asarray(values * std + mean, dtype=np.float32)
+
+    def to_json(self) -> dict[str, Any]:
+        """Return the scaler as JSON-ready values."""
+        return {
+            "features": list(self.features),
+            "mean": self.mean.tolist(),
+            "std": self.std.tolist(),
+            "constant": list(self.constant),
+        }
+
+    @classmethod
+    def from_json(cls, content: dict[str, Any]) -> "Scaler":
+        """Return the scaler written by `to_json`."""
+        return cls(
+            features=tuple(content["features"]),
+            mean=np.array(content["mean"], dtype=np.float64),
+            std=np.array(content["std"], dtype=np.float64),
+            constant=tuple(content["constant"]),
+        )
+
+
+def fit_scaler(values: np.ndarray, rows: Sequence[slice], features: Sequence[str]) -> Scaler:
+    """Measure each feature over the given rows, leaving out what is missing.
+
+    Args:
+        values: (all rows, features), NaN where nothing is known.
+        rows: the train rows, one slice per series.
+        features: names of the columns.
+    """
+    mean, std, constant = [], [], []
+    for i, name in enumerate(features):
+        column = np.concatenate([values[part, i] for part in rows]).astype(np.float64)
+        column = column[~np.isnan(column)]
+        is_constant = len(column) == 0 or column.min() == column.max()
+        mean.append(column.mean() if len(column) else 0.0)
+        std.append(1.0 if is_constant else column.std())
+        if is_constant:
+            constant.append(name)
+    return Scaler(
+        features=tuple(features),
+        mean=np.array(mean),
+        std=np.array(std),
+        constant=tuple(constant),
+    )
+
+
+def check_targets(scaler: Scaler, targets: Sequence[str], source: str) -> None:
+    """Raise a DataError for a target that is constant, or unknown, in the train rows."""
+    for name in targets:
+        if name in scaler.constant:
+            value = scaler.mean[scaler.features.index(name)]
+            raise DataError(
+                f"{source}: a target must change in the train rows. Received: {name!r}, always "
+                f"{value:g} or missing there. Name another target, or give more data."
+            )

@@ -1,0 +1,208 @@
+"""The time series in memory, and laying the rows of a table onto an even grid of times."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+import pandas as pd
+
+from tsattn.data.columns import numbers_of
+from tsattn.data.filling import fill_missing
+from tsattn.data.frequency import grid_positions, infer_frequency, next_times
+from tsattn.data.rows import NO_ID as NO_ID
+from tsattn.data.rows import check_duplicates, group_rows, row_numbers, sort_rows
+from tsattn.data.schema import Schema, listed
+from tsattn.data.time_zone import fit_time_zone, zone_of
+from tsattn.data.timestamps import parse_times, settle_format
+from tsattn.errors import DataError, SchemaMismatchError
+
+
+@dataclass(frozen=True, kw_only=True)
+class TimeSeries:
+    """One or many series, one below the other, each on an even grid of times."""
+
+    schema: Schema
+    values: np.ndarray  # (rows, features) float32; NaN where nothing is known
+    times: pd.Index  # (rows,) DatetimeIndex, or whole numbers where there is no time
+    filled: np.ndarray  # (rows,) bool: a target of that row was filled in
+    series_ids: tuple[str, ...]  # (series,)
+    borders: np.ndarray  # (series + 1,) int64: series i is rows borders[i] to borders[i + 1]
+    notes: tuple[str, ...] = ()
+
+    @property
+    def num_rows(self) -> int:
+        """Number of rows of all series together."""
+        return len(self.values)
+
+    def series_of(self, rows: np.ndarray) -> np.ndarray:
+        """Return the number of the series that each row belongs to."""
+        return np.searchsorted(self.borders, rows, side="right") - 1
+
+
+def series_from_frame(frame: pd.DataFrame, schema: Schema, source: str) -> TimeSeries:
+    """Lay a table onto an even grid of times, series by series, and fill as the schema says.
+
+    The schema's frequency and time zone are inferred if it has none yet.
+
+    Raises:
+        DataError: duplicate, missing, infinite or unevenly spaced data.
+        SchemaMismatchError: a column is missing, or the frequency or time zone is another one.
+    """
+    return close_gaps(*lay_rows(frame, schema, source), source)
+
+
+def lay_rows(frame: pd.DataFrame, schema: Schema, source: str) -> tuple[TimeSeries, np.ndarray]:
+    """Return the series with its gaps as NaN, and the rows the table does not have.
+
+    Raises as `series_from_frame`, but for what is missing.
+    """
+    needed = [*schema.time_columns, *schema.columns]
+    check_columns(frame, [*needed, *([schema.id_column] if schema.id_column else [])], source)
+    times, notes = parse_times(frame, schema.time_columns, schema.time_format, source)
+    if schema.freq is None and schema.time_format is None:
+        time_format = settle_format(frame, schema.time_columns, times)
+        schema = replace(schema, time_format=time_format)
+    groups = group_rows(frame, schema, source)
+    if schema.time_columns:
+        times = fit_time_zone(times, schema, source)
+    else:  # each series is numbered by itself
+        times = pd.Index(row_numbers(len(frame), groups.values()))
+    ordered = [sort_rows(times, rows) for rows in groups.values()]
+    if any(not is_sorted for _, is_sorted in ordered):
+        notes.append(f"{source}: rows were not in the order of time; they were sorted")
+    rows_of = [rows for rows, _ in ordered]
+    check_duplicates(times, rows_of, list(groups), source)
+    # A short file can look like another frequency: what matters is that it fits the model's grid.
+    freq = schema.freq or infer_frequency([times[rows] for rows in rows_of], source)
+    error = SchemaMismatchError if schema.freq else DataError
+    grids, borders, destination = [], [0], np.empty(len(frame), dtype=np.int64)
+    for rows in rows_of:
+        grid, positions = grid_positions(times[rows], freq, source, error)
+        _check_step(positions, schema.freq, source)
+        destination[rows] = positions + borders[-1]
+        grids.append(grid)
+        borders.append(borders[-1] + len(grid))
+    values = _read_values(frame, schema, destination, borders[-1], source, notes)
+    series = TimeSeries(
+        schema=replace(schema, freq=freq, time_zone=zone_of(times)),
+        values=values,
+        times=grids[0] if len(grids) == 1 else grids[0].append(grids[1:]),
+        filled=np.zeros(borders[-1], dtype=bool),
+        series_ids=tuple(groups),
+        borders=np.array(borders),
+        notes=tuple(notes),
+    )
+    is_absent = np.ones(borders[-1], dtype=bool)
+    is_absent[destination] = False
+    return series, np.flatnonzero(is_absent)
+
+
+def check_columns(frame: pd.DataFrame, needed: Sequence[str], source: str) -> None:
+    """Raise a SchemaMismatchError that lists every column the table lacks."""
+    lacking = [name for name in dict.fromkeys(needed) if name not in frame.columns]
+    if lacking:
+        raise SchemaMismatchError(
+            f"{source}: the data must have the columns the model was trained on. Received: no "
+            f"{listed(lacking)}; there are {listed(list(frame.columns))}. "
+            "Add or rename the columns."
+        )
+
+
+def _check_step(positions: np.ndarray, freq: str | None, source: str) -> None:
+    """Raise a SchemaMismatchError for rows that are mostly further apart than the model's steps."""
+    if freq is None or len(positions) < 3:
+        return
+    step = int(np.median(np.diff(positions)))
+    if step > 1:
+        raise SchemaMismatchError(
+            f"{source}: the data must have the frequency the model was trained on ({freq}). "
+            f"Received: rows that are mostly {step} steps apart. Resample the data to {freq}."
+        )
+
+
+def _read_values(
+    frame: pd.DataFrame,
+    schema: Schema,
+    destination: np.ndarray,
+    count: int,
+    source: str,
+    notes: list[str],
+) -> np.ndarray:
+    """Return the features (count, features) float32, each row of the table at its destination."""
+    values = np.full((count, len(schema.features)), np.nan, dtype=np.float32)
+    in_place = len(frame) == count and bool(np.all(np.diff(destination) == 1))
+    rows: slice | np.ndarray = slice(None) if in_place else destination
+    for i, (column, category) in enumerate(schema.sources):
+        if category is None:
+            values[rows, i] = numbers_of(frame[column], column, source)
+        else:
+            is_category = (frame[column].astype(str).str.strip() == category).to_numpy(dtype=bool)
+            values[rows, i] = np.where(frame[column].isna().to_numpy(), np.nan, is_category)
+    for column, categories in schema.categories.items():
+        unknown = set(frame[column].dropna().astype(str).str.strip()) - set(categories)
+        if unknown:
+            notes.append(
+                f"{source}: column {column!r} has values not seen in training "
+                f"({', '.join(sorted(unknown)[:5])}); they are read as none of the known ones"
+            )
+    return values
+
+
+def close_gaps(series: TimeSeries, absent: np.ndarray, source: str) -> TimeSeries:
+    """Fill the gaps, or raise a DataError that counts and locates them.
+
+    Args:
+        series: the series, NaN where nothing is known.
+        absent: the rows the table did not have.
+        source: where the table comes from.
+    """
+    if not np.isnan(series.values).any():
+        return series
+    if series.schema.fill is None:
+        raise DataError(_describe_gaps(series, absent, source))
+    values, filled = fill_missing(series)
+    note = (
+        f"{source}: {int(np.isnan(series.values).sum()):,} missing values in "
+        f"{int(np.isnan(series.values).any(axis=1).sum()):,} rows, of which {len(absent):,} rows "
+        f"were absent; filled with --fill {series.schema.fill}"
+    )
+    return replace(series, values=values, filled=filled, notes=(*series.notes, note))
+
+
+def _describe_gaps(series: TimeSeries, absent: np.ndarray, source: str) -> str:
+    if len(absent):
+        first = ", ".join(str(series.times[row]) for row in absent[:5])
+        return (
+            f"{source}: every time step must have a row. Received: {len(absent)} missing rows "
+            f"(first at {first}). Fill them with --fill ffill|seasonal."
+        )
+    missing = np.isnan(series.values)  # (rows, features)
+    counts = missing.sum(axis=0)
+    worst = [int(i) for i in np.argsort(-counts, kind="stable")[:3] if counts[i]]
+    parts = []
+    for i in worst:
+        row = int(np.argmax(missing[:, i]))
+        parts.append(
+            f"column {series.schema.features[i]!r} has {counts[i]} missing values "
+            f"(first at row {row}, {series.times[row]})"
+        )
+    remedy = "Fill them with --fill ffill|seasonal, or drop the rows."
+    return f"{source}: {'; '.join(parts)}. {remedy}"
+
+
+def extend_series(series: TimeSeries, steps: int) -> TimeSeries:
+    """Append `steps` rows of NaN to every series, at the times that follow its last one."""
+    times, blocks = [], []
+    for start, end in zip(series.borders[:-1], series.borders[1:], strict=True):
+        ahead = next_times(series.times[end - 1], series.schema.freq, steps)
+        times += [series.times[start:end], ahead]
+        block = np.full((end - start + steps, series.values.shape[1]), np.nan, dtype=np.float32)
+        block[: end - start] = series.values[start:end]
+        blocks.append(block)
+    return replace(
+        series,
+        values=np.concatenate(blocks),
+        times=times[0].append(times[1:]),
+        filled=np.concatenate([np.zeros(len(block), dtype=bool) for block in blocks]),
+        borders=series.borders + steps * np.arange(len(series.borders)),
+    )

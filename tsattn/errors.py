@@ -1,0 +1,58 @@
+"""The errors a user can cause, each with the exit code the command line ends with."""
+
+
+class TsattnError(Exception):
+    """Base of every error a user can cause.
+
+    The message states the rule, what was received and the remedy, in one line.
+    """
+
+    exit_code = 1
+
+
+class UsageError(TsattnError):
+    """Options that are unknown, out of range or do not fit together."""
+
+    exit_code = 2
+
+
+class DataError(TsattnError):
+    """A file or table that cannot be used as it is."""
+
+    exit_code = 3
+
+
+class TrainingDivergedError(TsattnError):
+    """The loss became NaN or infinite."""
+
+    exit_code = 4
+
+
+class SchemaMismatchError(TsattnError):
+    """New data that lacks what the model was trained on."""
+
+    exit_code = 5
+
+
+class QualityGateError(TsattnError):
+    """A forecast worse than the gate the user set."""
+
+    exit_code = 6
+
+
+class ModelDirectoryError(TsattnError):
+    """A model directory that is missing, altered or written by a newer version."""
+
+    exit_code = 7
+
+
+class OutputError(TsattnError):
+    """An output that exists, is locked or cannot be written."""
+
+    exit_code = 8
+
+
+class TrainingInterruptedError(TsattnError):
+    """Training stopped by the user before there was a model to keep."""
+
+    exit_code = 130

@@ -1,0 +1,109 @@
+"""One pass over the windows of a split: forecasts, errors beside the baselines, attention."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import keras
+import numpy as np
+
+from tsattn.baselines import Forecaster
+from tsattn.data.scaling import Scaler
+from tsattn.data.windows import Windows, evenly_spaced
+from tsattn.forecasts import Forecast, point_and_quantiles
+from tsattn.metrics import Scores, ScoreSum, skill
+from tsattn.models.forecaster import ATTENTION_SCORES, FORECAST
+from tsattn.profiles import MAX_KEPT_WINDOWS, ProfileSum
+from tsattn.training import run_batches
+
+MODEL = "model"
+UNITS = ("scaled", "original")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Evaluation:
+    """What a pass over the windows of a split found."""
+
+    windows: Windows
+    scores: dict[str, dict[str, Scores]]  # by forecaster ("model" or a baseline), then by unit
+    forecast: Forecast  # of every window, or of evenly spaced ones
+    attention: ProfileSum | None  # None without attention
+
+    def to_json(self) -> dict[str, Any]:
+        """Return the block of `metrics.json` for this split."""
+        model = self.scores[MODEL]
+        baselines = {name: units for name, units in self.scores.items() if name != MODEL}
+        return {
+            "num_windows": len(self.windows),
+            **{unit: model[unit].to_json() for unit in UNITS},
+            "baselines": {
+                name: {unit: units[unit].to_json() for unit in UNITS}
+                for name, units in baselines.items()
+            },
+            "skill": {
+                name: skill(model["scaled"], units["scaled"]) for name, units in baselines.items()
+            },
+        }
+
+
+def evaluate_windows(
+    model: keras.Model,
+    windows: Windows,
+    *,
+    scaler: Scaler,
+    baselines: Mapping[str, Forecaster],
+    naive_mae: np.ndarray,
+    quantile_levels: tuple[float, ...] = (),
+    max_forecast_rows: int = 2_000_000,
+    on_batch: Callable[[int, int], None] | None = None,
+) -> Evaluation:
+    """Forecast every window and score it beside the baselines, in scaled and original units.
+
+    Memory does not grow with the number of windows: beyond `max_forecast_rows` rows (windows x
+    horizon x targets) only evenly spaced windows are kept in the forecast. The scores always count
+    every window.
+    """
+    targets = scaler.features[: windows.num_targets]
+    columns = range(windows.num_targets)
+    sums = {
+        name: {unit: ScoreSum(windows.horizon, targets, unit) for unit in UNITS}
+        for name in (MODEL, *baselines)
+    }
+    rows_of_one = windows.horizon * windows.num_targets
+    kept = evenly_spaced(len(windows), max(max_forecast_rows // rows_of_one, 1))
+    attention = ProfileSum(evenly_spaced(len(windows), MAX_KEPT_WINDOWS))
+    forecasts, quantiles, actuals = [], [], []
+    for index, batch, outputs in run_batches(model, windows):
+        point, levels = point_and_quantiles(outputs[FORECAST], quantile_levels)
+        actual = scaler.inverse_transform(batch.targets, columns)
+        points = {MODEL: point}
+        points |= {name: baseline(windows, index, batch) for name, baseline in baselines.items()}
+        for name, scaled in points.items():
+            sums[name]["scaled"].add(scaled, batch.targets)
+            sums[name]["original"].add(scaler.inverse_transform(scaled, columns), actual)
+        first, last = np.searchsorted(kept, [index.start, index.stop])
+        chosen = kept[first:last] - index.start
+        forecasts.append(scaler.inverse_transform(point[chosen], columns))
+        actuals.append(actual[chosen])
+        if levels is not None:
+            quantiles.append(scaler.inverse_transform(levels[chosen], columns))
+        if ATTENTION_SCORES in outputs:
+            attention.add(outputs[ATTENTION_SCORES])
+        if on_batch:
+            on_batch(index.stop, len(windows))
+    return Evaluation(
+        windows=windows,
+        scores={
+            name: {unit: units[unit].scores(naive_mae) for unit in UNITS}
+            for name, units in sums.items()
+        },
+        forecast=Forecast(
+            targets=targets,
+            origins=windows.origins[kept],
+            forecast=np.concatenate(forecasts),
+            quantile_levels=quantile_levels,
+            quantiles=np.concatenate(quantiles) if quantiles else None,
+            actual=np.concatenate(actuals),
+        ),
+        attention=attention if attention.num_windows else None,
+    )

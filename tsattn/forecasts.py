@@ -1,0 +1,76 @@
+"""Forecasts as a table: one row per window, target and horizon step."""
+
+from dataclasses import dataclass
+
+import numpy as np
+import pandas as pd
+
+from tsattn.data.series import NO_ID, TimeSeries
+
+
+@dataclass(frozen=True, kw_only=True)
+class Forecast:
+    """Forecasts of many windows, in original units."""
+
+    targets: tuple[str, ...]
+    origins: np.ndarray  # (windows,) int64 rows of the series
+    forecast: np.ndarray  # (windows, horizon, targets)
+    quantile_levels: tuple[float, ...] = ()
+    quantiles: np.ndarray | None = None  # (windows, horizon, targets, quantiles)
+    actual: np.ndarray | None = None  # (windows, horizon, targets)
+
+    def take(self, index: np.ndarray, forecast: np.ndarray | None = None) -> "Forecast":
+        """Return the forecasts of some windows, or other point forecasts of them."""
+        return Forecast(
+            targets=self.targets,
+            origins=self.origins[index],
+            forecast=self.forecast[index] if forecast is None else forecast,
+            quantile_levels=self.quantile_levels,
+            quantiles=None if self.quantiles is None else self.quantiles[index],
+            actual=None if self.actual is None else self.actual[index],
+        )
+
+    def to_frame(self, series: TimeSeries) -> pd.DataFrame:
+        """Return the forecasts as a sorted table with their times.
+
+        Columns: `series_id` (for panels), `target`, `origin_time`, `time`, `horizon_step`,
+        `forecast`, a column per quantile level such as `q0.1`, and `actual` where it is known.
+        """
+        windows, horizon, num_targets = self.forecast.shape
+        rows = self.origins[:, None] + np.arange(horizon)  # (windows, horizon)
+        order = (0, 2, 1)  # (windows, targets, horizon)
+        columns: dict[str, object] = {}
+        if series.series_ids != (NO_ID,):
+            ids = np.array(series.series_ids, dtype=object)[series.series_of(self.origins)]
+            columns["series_id"] = np.repeat(ids, horizon * num_targets)
+        names = np.array(self.targets, dtype=object)
+        columns["target"] = np.tile(np.repeat(names, horizon), windows)
+        columns["origin_time"] = series.times[np.repeat(self.origins, horizon * num_targets)]
+        columns["time"] = series.times[np.repeat(rows, num_targets, axis=0).ravel()]
+        columns["horizon_step"] = np.tile(np.arange(1, horizon + 1), windows * num_targets)
+        columns["forecast"] = self.forecast.transpose(order).ravel()
+        if self.quantiles is not None:
+            for i, level in enumerate(self.quantile_levels):
+                columns[f"q{level:g}"] = self.quantiles[..., i].transpose(order).ravel()
+        if self.actual is not None:
+            columns["actual"] = self.actual.transpose(order).ravel()
+        frame = pd.DataFrame(columns)
+        keys = [key for key in ("series_id", "target", "origin_time", "time") if key in frame]
+        return frame.sort_values(keys, kind="stable", ignore_index=True)
+
+
+def point_and_quantiles(
+    outputs: np.ndarray, quantile_levels: tuple[float, ...]
+) -> tuple[np.ndarray, np.ndarray | None]:
+    """Split a model's forecast into its point forecast, the median, and its quantiles.
+
+    Quantiles that cross are put in order (Chernozhukov et al. 2010, section 2).
+
+    Args:
+        outputs: (windows, horizon, targets[, quantiles]).
+        quantile_levels: The levels of the last axis; () if there is none.
+    """
+    if not quantile_levels:
+        return outputs, None
+    quantiles = np.sort(outputs, axis=-1)
+    return quantiles[..., quantile_levels.index(0.5)], quantiles

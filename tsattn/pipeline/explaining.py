@@ -1,0 +1,111 @@
+"""`explain`: the attention profile of a model, as saved or on new data."""
+
+from pathlib import Path
+
+import pandas as pd
+
+from tsattn.config import parse_split, require
+from tsattn.data.series import TimeSeries, series_from_frame
+from tsattn.data.splits import split_series
+from tsattn.data.windows import find_origins
+from tsattn.errors import DataError, UsageError
+from tsattn.evaluation import Evaluation
+from tsattn.fitted import FittedForecaster
+from tsattn.model_directory import check_directory, load_fitted, read_json, write_manifest
+from tsattn.outputs import atomic_directory
+from tsattn.pipeline.fitting import evaluate_fitted
+from tsattn.pipeline.tables import Data, as_table
+from tsattn.progress import Progress
+from tsattn.report import write_attention
+from tsattn.training import compile_for
+
+SPLITS = ("train", "val", "test", "all")
+
+
+def saved_profile(model: str | Path) -> pd.DataFrame:
+    """Return the profile saved with a model, over its test windows (validation without test).
+
+    Raises:
+        ModelDirectoryError: the directory is missing or altered.
+        UsageError: the model has no attention.
+    """
+    directory = Path(model)
+    check_directory(directory)
+    _check_attention(read_json(directory / "config.json")["options"]["attention"])
+    return pd.read_csv(directory / "attention" / "profile.csv")
+
+
+def explain(
+    model: str | Path | FittedForecaster,
+    data: Data,
+    *,
+    split: str = "all",
+    output: Path | None = None,
+    overwrite: bool = False,
+    progress: Progress | None = None,
+) -> pd.DataFrame:
+    """Return the attention profile of a model over windows of some data.
+
+    Args:
+        model: A model directory or a fitted forecaster.
+        data: A table with the columns of the training data.
+        split: `"all"` its windows, or those of `"train"`, `"val"` or `"test"` when the data is
+            split as the model's training data was.
+        output: A folder to write profile, scores and plots to.
+        overwrite: Whether the folder may exist.
+        progress: Where notes and progress go.
+
+    Raises:
+        UsageError: the model has no attention, or the output exists.
+        DataError: the data holds no window.
+    """
+    require(split in SPLITS, "`split` must be known.", repr(split), f"Use {', '.join(SPLITS)}.")
+    fitted = model if isinstance(model, FittedForecaster) else load_fitted(model)
+    _check_attention(fitted.options.attention)
+    progress = progress or Progress()
+    frame, source, notes = as_table(data)
+    series = series_from_frame(frame, fitted.schema, source)
+    for note in (*notes, *series.notes):
+        progress.note(note)
+    evaluation = _evaluate_part(fitted, series, split, source, progress)
+    if output is not None:
+        with atomic_directory(output, overwrite=overwrite) as directory:
+            write_attention(directory, directory, fitted, evaluation)
+            write_manifest(directory, None)
+    if evaluation.attention is None:
+        raise DataError(f"{source}: the model gave no scores.")
+    return fitted.profile(evaluation.attention).to_frame()
+
+
+def _evaluate_part(
+    fitted: FittedForecaster, series: TimeSeries, split: str, source: str, progress: Progress
+) -> Evaluation:
+    if split == "all":
+        borders = zip(series.borders[:-1], series.borders[1:], strict=True)
+        parts = [slice(int(start), int(end)) for start, end in borders]
+    else:
+        parts = list(split_series(series, parse_split(fitted.options.split)).part(split))
+    found = find_origins(
+        series,
+        parts,
+        lookback=fitted.lookback,
+        horizon=fitted.horizon,
+        score_filled=fitted.options.score_filled,
+    )
+    if not len(found.origins):
+        raise DataError(
+            f"{source}: the data must hold a window of {fitted.lookback} + {fitted.horizon} rows. "
+            f"Received: {series.num_rows} rows, split {split}. Give more data."
+        )
+    windows = fitted.windows(series, found.origins)
+    compile_for(fitted.model, len(windows))
+    with progress.bar("reading the attention") as bar:
+        return evaluate_fitted(fitted, series, windows, on_batch=bar)
+
+
+def _check_attention(attention: str) -> None:
+    if attention == "none":
+        raise UsageError(
+            "A model must have attention to be explained. Received: a model with attention none. "
+            "Fit one with --attention per-dimension or shared."
+        )

@@ -1,0 +1,264 @@
+"""`fit`: from a table to a trained, evaluated and saved forecaster."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import keras
+import numpy as np
+import pandas as pd
+
+from tsattn.backend import select_backend
+from tsattn.baselines import fit_linear
+from tsattn.config import DEFAULT_PLACEMENT, FitOptions, check_options, parse_split
+from tsattn.data.calendar import choose_calendar
+from tsattn.data.frequency import seasonality
+from tsattn.data.inputs import scaled_windows
+from tsattn.data.scaling import Scaler, fit_scaler
+from tsattn.data.schema import infer_schema
+from tsattn.data.series import TimeSeries, series_from_frame
+from tsattn.data.splits import Split, split_series
+from tsattn.data.windows import Windows, choose_lookback_horizon, find_origins
+from tsattn.errors import DataError, UsageError
+from tsattn.evaluation import Evaluation, evaluate_windows
+from tsattn.fitted import FittedForecaster, build_model, time_text
+from tsattn.metrics import seasonal_naive_mae
+from tsattn.model_directory import file_sha256, save_fitted, write_manifest
+from tsattn.outputs import atomic_directory
+from tsattn.pipeline.tables import Data, as_table
+from tsattn.progress import Progress
+from tsattn.report import split_metrics, write_report
+from tsattn.training import History, train
+
+SCHEMA_OPTIONS = (
+    "target",
+    "time_col",
+    "time_format",
+    "id_col",
+    "past_covariates",
+    "future_covariates",
+    "drop",
+    "calendar",
+    "fill",
+)
+TRAIN_OPTIONS = (
+    "loss",
+    "learning_rate",
+    "batch_size",
+    "epochs",
+    "patience",
+    "clip_norm",
+    "windows_per_epoch",
+    "seed",
+)
+
+
+@dataclass(frozen=True, kw_only=True)
+class FitResult:
+    """A trained forecaster and how it did."""
+
+    fitted: FittedForecaster
+    series: TimeSeries
+    history: History
+    evaluations: dict[str, Evaluation]  # "val", and "test" if rows were set aside
+    notes: tuple[str, ...]
+
+    def to_json(self) -> dict[str, Any]:
+        """Return the metrics of every split, and the notes, as JSON-ready values."""
+        metrics = {
+            name: split_metrics(evaluation, self.series)
+            for name, evaluation in self.evaluations.items()
+        }
+        return {"metrics": metrics, "notes": list(self.notes)}
+
+
+def fit(data: Data, options: FitOptions, *, progress: Progress | None = None) -> FitResult:
+    """Train a forecaster on a table and evaluate it on its validation and test rows.
+
+    Raises:
+        UsageError: options that are wrong or do not fit together.
+        DataError: data that cannot be used.
+        TrainingDivergedError: the loss became NaN.
+    """
+    check_options(options)
+    select_backend(options.backend)
+    progress = progress or Progress()
+    frame, source, notes = as_table(data)
+    given = asdict(options)
+    schema, schema_notes = infer_schema(
+        frame, source=source, **{name: given[name] for name in SCHEMA_OPTIONS}
+    )
+    series = series_from_frame(frame, schema, source)
+    del frame
+    split = split_series(series, parse_split(options.split))
+    series = _with_calendar(series, split)
+    options, chosen = _settle(options, series)
+    scaler = fit_scaler(series.values, split.train, schema.features)
+    notes += [*schema_notes, *series.notes, *chosen, *_check_constant(scaler, series, source)]
+    for note in notes:
+        progress.note(note)
+
+    windows = _split_windows(series, split, scaler, options, progress)
+    keras.utils.set_random_seed(options.seed)
+    path = None if isinstance(data, pd.DataFrame) else Path(data)
+    fitted = FittedForecaster(
+        options=options,
+        schema=series.schema,
+        scaler=scaler,
+        model=build_model(options, series.schema),
+        linear=fit_linear(windows["train"], windows["val"]),
+        naive_mae=seasonal_naive_mae(
+            series.values, split.train, len(schema.targets), seasonality(series.schema.freq)
+        ),
+        seen_until=_last_time(series, split),
+        data_path=str(path) if path else None,
+        data_sha256=file_sha256(path) if path else None,
+    )
+    with progress.bar("training") as bar:
+        history = train(
+            fitted.model,
+            windows["train"],
+            windows["val"],
+            **{name: given[name] for name in TRAIN_OPTIONS},
+            quantile_levels=fitted.quantile_levels,
+            on_batch=bar,
+            on_epoch=lambda epoch: progress.epoch(epoch, options.epochs),
+        )
+    evaluations: dict[str, Evaluation] = {}
+    for name in ("val", "test"):
+        if name in windows:
+            with progress.bar(f"evaluating {name}") as bar:
+                evaluations[name] = evaluate_fitted(fitted, series, windows[name], on_batch=bar)
+    return FitResult(
+        fitted=fitted,
+        series=series,
+        history=history,
+        evaluations=evaluations,
+        notes=tuple(notes),
+    )
+
+
+def save(result: FitResult, output: Path, *, overwrite: bool = False) -> None:
+    """Write a model directory, whole or not at all.
+
+    Raises:
+        UsageError: it exists and may not be overwritten.
+        OutputError: it cannot be written.
+    """
+    with atomic_directory(output, overwrite=overwrite) as directory:
+        save_fitted(directory, result.fitted)
+        write_report(directory, result.fitted, result.series, result.history, result.evaluations)
+        write_manifest(directory, result.fitted.data_sha256)
+
+
+def evaluate_fitted(
+    fitted: FittedForecaster,
+    series: TimeSeries,
+    windows: Windows,
+    on_batch: Callable[[int, int], None] | None = None,
+) -> Evaluation:
+    """Score a forecaster on windows of a series, beside the baselines."""
+    return evaluate_windows(
+        fitted.model,
+        windows,
+        scaler=fitted.scaler,
+        baselines=fitted.baselines(series),
+        naive_mae=fitted.naive_mae,
+        quantile_levels=fitted.quantile_levels,
+        on_batch=on_batch,
+    )
+
+
+def _with_calendar(series: TimeSeries, split: Split) -> TimeSeries:
+    """Settle the calendar features."""
+    if series.schema.calendar is not None and series.schema.freq is not None:
+        return series
+    longest = max(split.train, key=lambda part: part.stop - part.start)
+    calendar = choose_calendar(series.schema.freq, series.times[longest])
+    if series.schema.calendar and series.schema.freq is None:
+        raise UsageError(
+            "`calendar` needs timestamps. Received: "
+            f"calendar={','.join(series.schema.calendar)} for numbered rows. "
+            "Name the time column with --time-col, or use --calendar none."
+        )
+    return replace(series, schema=replace(series.schema, calendar=calendar))
+
+
+def _settle(options: FitOptions, series: TimeSeries) -> tuple[FitOptions, list[str]]:
+    """Choose lookback, horizon and placement where they are not given; say what was chosen."""
+    rows = int(np.diff(series.borders).max())
+    lookback, horizon = choose_lookback_horizon(series.schema.freq, rows)
+    settled = replace(
+        options,
+        lookback=options.lookback or lookback,
+        horizon=options.horizon or horizon,
+        backend=keras.config.backend(),
+    )
+    if options.attention != "none":
+        settled.placement = options.placement or DEFAULT_PLACEMENT
+    if options.lookback and options.horizon:
+        return settled, []
+    step = f"frequency {series.schema.freq}" if series.schema.freq else "numbered rows"
+    return settled, [
+        f"chosen for {step} and {rows:,} rows: "
+        f"lookback {settled.lookback}, horizon {settled.horizon}"
+    ]
+
+
+def _check_constant(scaler: Scaler, series: TimeSeries, source: str) -> list[str]:
+    """Return a note on constant features; a constant target is an error."""
+    for name in scaler.constant:
+        if name in series.schema.targets:
+            raise DataError(
+                f"{source}: a target must vary over the train rows. Received: {name!r}, which is "
+                "constant there. Name another target or change --split."
+            )
+    if not scaler.constant:
+        return []
+    names = ", ".join(map(repr, scaler.constant))
+    return [f"{source}: constant over the train rows, read as zeros: {names}"]
+
+
+def _split_windows(
+    series: TimeSeries, split: Split, scaler: Scaler, options: FitOptions, progress: Progress
+) -> dict[str, Windows]:
+    """Return the windows of train and val, and of test if rows were set aside for it."""
+    lookback, horizon = options.lookback or 0, options.horizon or 0
+    base = scaled_windows(series, scaler, np.empty(0, np.int64), lookback=lookback, horizon=horizon)
+    windows = {}
+    for name in ("train", "val", "test"):
+        parts = split.part(name)
+        if name == "test" and all(part.stop == part.start for part in parts):
+            continue
+        found = find_origins(
+            series,
+            parts,
+            lookback=lookback,
+            horizon=horizon,
+            score_filled=options.score_filled,
+        )
+        for count, why in ((found.num_missing, "missing"), (found.num_filled, "filled target")):
+            if count:
+                progress.note(f"{name}: {count:,} windows with a {why} value left out")
+        if not len(found.origins):
+            raise DataError(_no_windows(name, parts, lookback, horizon))
+        windows[name] = replace(base, origins=found.origins)
+    return windows
+
+
+def _no_windows(name: str, parts: Sequence[slice], lookback: int, horizon: int) -> str:
+    rows = max(part.stop - part.start for part in parts)
+    return (
+        f"The {name} split must hold a window: its targets, {horizon} rows, in the split, and "
+        f"{lookback} rows before them. Received: {rows} rows in the split. Use a shorter "
+        "--horizon or --lookback, another --split, --fill for gaps, or more data."
+    )
+
+
+def _last_time(series: TimeSeries, split: Split) -> str | None:
+    """Return the last time used in training or validation; None for numbered rows."""
+    if series.schema.freq is None:
+        return None
+    ends = [part.stop - 1 for part in split.val if part.stop > part.start]
+    return time_text(max(series.times[end] for end in ends))

@@ -1,0 +1,14 @@
+"""The figures of a report: one function each, which returns a Figure to save or to show."""
+
+from tsattn.plots.accuracy import plot_forecast, plot_horizon_error, plot_loss
+from tsattn.plots.attention import plot_heatmap, plot_profile
+from tsattn.plots.style import save_figure
+
+__all__ = [
+    "plot_forecast",
+    "plot_heatmap",
+    "plot_horizon_error",
+    "plot_loss",
+    "plot_profile",
+    "save_figure",
+]

@@ -1,0 +1,174 @@
+"""The files of a model directory that report on the model: metrics, forecasts, attention, plots."""
+
+import json
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from tsattn import plots
+from tsattn.data.series import TimeSeries
+from tsattn.evaluation import UNITS, Evaluation
+from tsattn.fitted import FittedForecaster, time_text
+from tsattn.outputs import atomic_file
+from tsattn.profiles import AttentionProfile
+from tsattn.training import History
+
+NUM_EXAMPLES = 4
+FLOAT_FORMAT = "%.9g"
+
+
+def write_json(path: Path, content: dict[str, Any]) -> None:
+    """Write JSON that every parser reads: NaN is refused."""
+    path.write_text(
+        json.dumps(content, indent=2, allow_nan=False, ensure_ascii=False) + "\n", "utf-8"
+    )
+
+
+def split_metrics(evaluation: Evaluation, series: TimeSeries) -> dict[str, Any]:
+    """Return the block of `metrics.json` for a split, with its first and last target time."""
+    origins = evaluation.windows.origins
+    last = int(origins.max()) + evaluation.windows.horizon - 1
+    return {
+        "first_time": time_text(series.times[int(origins.min())]),
+        "last_time": time_text(series.times[last]),
+        **evaluation.to_json(),
+    }
+
+
+def write_report(
+    directory: Path,
+    fitted: FittedForecaster,
+    series: TimeSeries,
+    history: History,
+    evaluations: dict[str, Evaluation],
+) -> None:
+    """Write metrics, history, forecasts, attention and plots of a model into its directory.
+
+    Forecasts and attention are those of the test windows; of the validation windows if there is no
+    test split.
+    """
+    metrics = {name: split_metrics(evaluation, series) for name, evaluation in evaluations.items()}
+    if "test" not in metrics:
+        metrics["test"] = {"num_windows": 0, "note": "no test rows were set aside"}
+    shown = evaluations.get("test", evaluations["val"])
+    forecasts = shown.forecast.to_frame(series)
+    if "test" in evaluations:
+        forecasts.to_parquet(directory / "test_forecasts.parquet", index=False)
+        if len(shown.forecast.origins) < len(shown.windows):
+            metrics["test"]["forecasts_kept"] = len(shown.forecast.origins)
+    write_json(directory / "metrics.json", metrics)
+    epochs = history.to_frame()
+    epochs.to_csv(directory / "history.csv", index=False, float_format=FLOAT_FORMAT)
+    folder = directory / "plots"
+    folder.mkdir()
+    plots.save_figure(plots.plot_loss(epochs), folder / "loss.png")
+    plots.save_figure(plots.plot_horizon_error(horizon_errors(shown)), folder / "horizon_error.png")
+    examples, past = example_windows(fitted, series, shown)
+    plots.save_figure(plots.plot_forecast(examples, past), folder / "forecast.png")
+    if shown.attention:
+        write_attention(directory / "attention", folder, fitted, shown)
+
+
+def write_attention(
+    directory: Path, plot_folder: Path, fitted: FittedForecaster, evaluation: Evaluation
+) -> AttentionProfile:
+    """Write the profile, the scores of at most 2,000 windows, and the two plots of it."""
+    if evaluation.attention is None:
+        raise ValueError("The model must have attention. Received: no scores. Check before.")
+    profile = fitted.profile(evaluation.attention)
+    frame = profile.to_frame()
+    directory.mkdir(exist_ok=True)
+    frame.to_csv(directory / "profile.csv", index=False, float_format=FLOAT_FORMAT)
+    np.savez_compressed(
+        directory / "windows.npz",
+        scores=evaluation.attention.kept_scores(),  # (windows, steps, channels)
+        origins=evaluation.windows.origins[evaluation.attention.kept],
+        channels=np.array(profile.channels),
+    )
+    plots.save_figure(plots.plot_profile(frame), plot_folder / "profile.png")
+    plots.save_figure(plots.plot_heatmap(frame), plot_folder / "heatmap.png")
+    return profile
+
+
+def horizon_errors(evaluation: Evaluation) -> pd.DataFrame:
+    """Return `forecaster, horizon_step, mae` in original units, over all targets."""
+    rows = [
+        {"forecaster": name, "horizon_step": step + 1, "mae": error}
+        for name, units in evaluation.scores.items()
+        for step, error in enumerate(units["original"].absolute.mean(axis=1))
+    ]
+    return pd.DataFrame(rows)
+
+
+def score_table(evaluation: Evaluation) -> pd.DataFrame:
+    """Return `forecaster, mse, mae, scaled_mse, scaled_mae, skill` for model and baselines.
+
+    The skill of a row is that of the model against the row's forecaster.
+    """
+    content = evaluation.to_json()
+    rows = []
+    for name, units in evaluation.scores.items():
+        original, scaled = (units[unit] for unit in reversed(UNITS))
+        rows.append(
+            {
+                "forecaster": name,
+                "mse": original.mse,
+                "mae": original.mae,
+                "scaled_mse": scaled.mse,
+                "scaled_mae": scaled.mae,
+                "skill": content["skill"].get(name),
+            }
+        )
+    return pd.DataFrame(rows)
+
+
+def example_windows(
+    fitted: FittedForecaster, series: TimeSeries, evaluation: Evaluation
+) -> tuple[pd.DataFrame, pd.DataFrame]:
+    """Return forecasts of a few windows beside the baselines, and the past before them.
+
+    The windows are spread over the kept ones so that they do not overlap where there is room.
+    """
+    forecast = evaluation.forecast
+    picks = np.linspace(0, len(forecast.origins) - 1, NUM_EXAMPLES + 2)[1:-1].round().astype(int)
+    picks = np.unique(picks)
+    windows = replace(evaluation.windows, origins=forecast.origins[picks])
+    batch = windows.gather(slice(None))
+    columns = range(windows.num_targets)
+    examples = forecast.take(picks).to_frame(series)
+    for name, baseline in fitted.baselines(series).items():
+        scaled = baseline(windows, slice(0, len(windows)), batch)
+        values = fitted.scaler.inverse_transform(scaled, columns)
+        table = forecast.take(picks, forecast=values).to_frame(series)
+        examples[name] = table["forecast"].to_numpy()
+    steps = min(windows.lookback, max(2 * windows.horizon, 24))
+    rows = windows.origins[:, None] + np.arange(-steps, 0)  # (windows, steps)
+    past = [
+        pd.DataFrame(
+            {
+                "target": target,
+                "origin_time": series.times[np.repeat(windows.origins, steps)],
+                "time": series.times[rows.ravel()],
+                "value": series.values[rows.ravel(), i],
+            }
+        )
+        for i, target in enumerate(fitted.schema.targets)
+    ]
+    return examples, pd.concat(past, ignore_index=True)
+
+
+def forecast_csv(forecast: pd.DataFrame) -> str:
+    """Return a forecast as CSV text."""
+    return forecast.to_csv(index=False, float_format=FLOAT_FORMAT, lineterminator="\n")
+
+
+def write_forecast(forecast: pd.DataFrame, path: Path, *, overwrite: bool = False) -> None:
+    """Write a forecast to a CSV or Parquet file, whole or not at all."""
+    with atomic_file(path, overwrite=overwrite) as partial:
+        if path.suffix.lower() in (".parquet", ".pq"):
+            forecast.to_parquet(partial, index=False)
+        else:
+            partial.write_text(forecast_csv(forecast), "utf-8")

@@ -1,0 +1,267 @@
+"""Training a forecaster on windows, and running it over windows."""
+
+import math
+import time
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any, NamedTuple
+
+import keras
+import numpy as np
+import pandas as pd
+
+from tsattn.data.windows import WindowBatch, Windows
+from tsattn.errors import TrainingDivergedError, TrainingInterruptedError
+from tsattn.layers import QuantileLoss
+from tsattn.models.forecaster import FORECAST
+
+PREDICT_BATCH = 512
+_FEW_WINDOWS = 2 * PREDICT_BATCH
+
+
+class Epoch(NamedTuple):
+    """What one epoch ended with."""
+
+    epoch: int
+    loss: float
+    val_loss: float
+    learning_rate: float
+    seconds: float
+
+
+@dataclass(frozen=True, kw_only=True)
+class History:
+    """The epochs of a training; the model holds the weights of the best one."""
+
+    epochs: tuple[Epoch, ...]
+    best_epoch: int
+    interrupted: bool = False
+
+    def to_frame(self) -> pd.DataFrame:
+        """Return one row per epoch."""
+        return pd.DataFrame(self.epochs, columns=Epoch._fields)
+
+
+def train(
+    model: keras.Model,
+    train_windows: Windows,
+    val_windows: Windows,
+    *,
+    loss: str = "mae",
+    quantile_levels: Sequence[float] | None = None,
+    learning_rate: float = 0.001,
+    batch_size: int = 128,
+    epochs: int = 30,
+    patience: int = 5,
+    clip_norm: float = 1.0,
+    windows_per_epoch: int | None = None,
+    seed: int = 0,
+    on_batch: Callable[[int, int], None] | None = None,
+    on_epoch: Callable[[Epoch], None] | None = None,
+) -> History:
+    """Train with Adam until the validation loss has not fallen for `patience` epochs.
+
+    The learning rate is halved when it has not fallen for half as long. The model ends with the
+    weights of its best epoch, also when it is interrupted from the keyboard.
+
+    Args:
+        model: A forecaster, see `tsattn.models.build_forecaster`.
+        train_windows: Windows to learn from.
+        val_windows: Windows to stop by; all of them count.
+        loss: `"mae"`, `"mse"`, `"huber"` or `"quantile"`.
+        quantile_levels: The levels of the quantile loss.
+        learning_rate: Initial step size of Adam.
+        batch_size: Windows per batch.
+        epochs: Epochs at most.
+        patience: Epochs without improvement after which training stops.
+        clip_norm: Largest global norm of the gradient.
+        windows_per_epoch: Windows drawn for each epoch; None takes all of them.
+        seed: Seed of the order of the windows.
+        on_batch: Called with (batches done, batches of the epoch) after a batch.
+        on_epoch: Called after an epoch.
+
+    Raises:
+        TrainingDivergedError: the loss became NaN or infinite.
+        TrainingInterruptedError: interrupted before the end of the first epoch.
+    """
+    loss_function = _make_loss(loss, quantile_levels)
+    compile_for(model, math.inf)
+    # The scores are outputs, but nothing to be trained on.
+    trainer = keras.Model(model.inputs, model.get_layer(FORECAST).output)
+    trainer.compile(
+        optimizer=keras.optimizers.Adam(learning_rate, global_clipnorm=clip_norm),
+        loss=loss_function,
+        jit_compile=helps_to_compile(),
+    )
+    batches = TrainingBatches(train_windows, batch_size, windows_per_epoch, seed)
+    keeper = _EpochEnd(model, val_windows, loss_function, len(batches), on_batch, on_epoch)
+    stopping = keras.callbacks.EarlyStopping(
+        monitor="val_loss", mode="min", patience=patience, restore_best_weights=True
+    )
+    slower = keras.callbacks.ReduceLROnPlateau(
+        monitor="val_loss", mode="min", factor=0.5, patience=max(patience // 2, 1)
+    )
+    interrupted = False
+    try:
+        trainer.fit(
+            batches, epochs=epochs, verbose=0, shuffle=False, callbacks=[keeper, stopping, slower]
+        )
+    except KeyboardInterrupt:
+        if stopping.best_weights is None:
+            raise TrainingInterruptedError(
+                "Training was interrupted before the end of its first epoch. Received: Ctrl-C. "
+                "There is no model to keep; nothing was written."
+            ) from None
+        trainer.set_weights(stopping.best_weights)
+        interrupted = True
+    return History(
+        epochs=tuple(keeper.history),
+        best_epoch=min(keeper.history, key=lambda epoch: epoch.val_loss).epoch,
+        interrupted=interrupted,
+    )
+
+
+def _make_loss(name: str, quantile_levels: Sequence[float] | None) -> keras.losses.Loss:
+    if name == "quantile":
+        return QuantileLoss(quantile_levels or ())
+    losses = {
+        "mae": keras.losses.MeanAbsoluteError,
+        "mse": keras.losses.MeanSquaredError,
+        "huber": keras.losses.Huber,
+    }
+    return losses[name]()
+
+
+class TrainingBatches(keras.utils.PyDataset):
+    """Shuffled batches of equal size, gathered when asked for.
+
+    The last batch of an epoch is filled up with windows of its beginning, since a batch of another
+    size would make the backend compile the model again.
+    """
+
+    def __init__(
+        self, windows: Windows, batch_size: int, windows_per_epoch: int | None, seed: int
+    ) -> None:
+        super().__init__()
+        self.windows = windows
+        self.batch_size = min(batch_size, len(windows))
+        self.num_windows = min(windows_per_epoch or len(windows), len(windows))
+        self.generator = np.random.default_rng(seed)
+        self.on_epoch_end()
+
+    def __len__(self) -> int:
+        return math.ceil(self.num_windows / self.batch_size)
+
+    def __getitem__(self, index: int) -> tuple[dict[str, np.ndarray], np.ndarray]:
+        start = index * self.batch_size
+        batch = self.windows.gather(self.order[start : start + self.batch_size])
+        return model_inputs(batch), batch.targets
+
+    def on_epoch_end(self) -> None:
+        """Draw the order of the next epoch."""
+        order = self.generator.permutation(len(self.windows))[: self.num_windows]
+        self.order = np.resize(order, len(self) * self.batch_size)
+
+
+class _EpochEnd(keras.callbacks.Callback):
+    """Validates on every window after each epoch, keeps the history, stops at NaN."""
+
+    def __init__(
+        self,
+        model: keras.Model,
+        val_windows: Windows,
+        loss: keras.losses.Loss,
+        num_batches: int,
+        on_batch: Callable[[int, int], None] | None,
+        on_epoch: Callable[[Epoch], None] | None,
+    ) -> None:
+        super().__init__()
+        self.forecaster = model
+        self.val_windows = val_windows
+        self.loss = loss
+        self.num_batches = num_batches
+        self.on_batch = on_batch
+        self.on_epoch = on_epoch
+        self.history: list[Epoch] = []
+        self.started = 0.0
+
+    def on_epoch_begin(self, epoch: int, logs: Any = None) -> None:
+        self.started = time.perf_counter()
+
+    def on_train_batch_end(self, batch: int, logs: dict[str, float] | None = None) -> None:
+        self._check_finite("loss", (logs or {}).get("loss", 0.0), f"batch {batch + 1} of ")
+        if self.on_batch:
+            self.on_batch(batch + 1, self.num_batches)
+
+    def on_epoch_end(self, epoch: int, logs: dict[str, float] | None = None) -> None:
+        logs = {} if logs is None else logs
+        optimizer = self.model.optimizer  # asking for the model also settles its weights on JAX
+        logs["val_loss"] = self._val_loss()
+        self._check_finite("val_loss", logs["val_loss"])
+        self.history.append(
+            Epoch(
+                epoch=epoch + 1,
+                loss=float(logs["loss"]),
+                val_loss=logs["val_loss"],
+                learning_rate=float(keras.ops.convert_to_numpy(optimizer.learning_rate)),
+                seconds=round(time.perf_counter() - self.started, 3),
+            )
+        )
+        if self.on_epoch:
+            self.on_epoch(self.history[-1])
+
+    def _check_finite(self, name: str, loss: float, where: str = "") -> None:
+        if not math.isfinite(loss):
+            raise TrainingDivergedError(
+                f"The loss must stay finite. Received: {name}={loss} in {where}epoch "
+                f"{len(self.history) + 1}. Lower --learning-rate or --clip-norm, or look for "
+                "extreme values in the data."
+            )
+
+    def _val_loss(self) -> float:
+        total = 0.0
+        for _, batch, outputs in run_batches(self.forecaster, self.val_windows):
+            loss = self.loss(batch.targets, outputs[FORECAST])
+            total += float(keras.ops.convert_to_numpy(loss)) * len(batch.targets)
+        return total / len(self.val_windows)
+
+
+def model_inputs(batch: WindowBatch) -> dict[str, np.ndarray]:
+    """Return the arrays of a batch under the names of the model's inputs."""
+    if batch.future_inputs.shape[2]:
+        return {"inputs": batch.inputs, "future_inputs": batch.future_inputs}
+    return {"inputs": batch.inputs}
+
+
+def helps_to_compile() -> bool:
+    """Return whether XLA speeds up recurrent layers: on JAX, and on TensorFlow without a GPU."""
+    backend = keras.config.backend()
+    if backend == "tensorflow":
+        return not keras.distribution.list_devices("gpu")
+    return bool(backend == "jax")
+
+
+def compile_for(model: keras.Model, num_windows: float) -> None:
+    """Set a model up for forecasting; XLA is worth its start only for many windows."""
+    model.compile(jit_compile=helps_to_compile() and num_windows > _FEW_WINDOWS)
+
+
+def run_batches(
+    model: keras.Model, windows: Windows
+) -> Iterator[tuple[slice, WindowBatch, dict[str, np.ndarray]]]:
+    """Run a model over every window; yield (index, batch, outputs) batch by batch.
+
+    Every batch is filled up to one size, so that nothing is compiled twice; the outputs are those
+    of the batch's own windows.
+    """
+    size = min(PREDICT_BATCH, len(windows))
+    for index, batch in windows.batches(size):
+        count = len(batch.inputs)
+        inputs = model_inputs(batch)
+        if count < size:
+            inputs = {
+                name: np.concatenate([array, np.zeros((size - count, *array.shape[1:]), "float32")])
+                for name, array in inputs.items()
+            }
+        outputs = model.predict_on_batch(inputs)
+        yield index, batch, {name: np.asarray(array[:count]) for name, array in outputs.items()}
