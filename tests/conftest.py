@@ -1,7 +1,8 @@
 import pytest
 from synthetic import SMALL, load_frame
 
-from tsattn import FitOptions, pipeline
+from tsattn import FitOptions
+from tsattn.pipeline.fitting import fit, save
 
 
 @pytest.fixture(scope="session")
@@ -15,12 +16,12 @@ def csv_path(tmp_path_factory):
 @pytest.fixture(scope="session")
 def result(csv_path):
     """Return a small fit with a known future covariate."""
-    return pipeline.fit(csv_path, FitOptions(**SMALL, future_covariates="plan"))
+    return fit(csv_path, FitOptions(**SMALL, future_covariates="plan"))
 
 
 @pytest.fixture(scope="session")
 def model_directory(result, tmp_path_factory):
     """Return the saved model of the small fit; not to be changed."""
     path = tmp_path_factory.mktemp("models") / "model"
-    pipeline.save(result, path)
+    save(result, path)
     return path

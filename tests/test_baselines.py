@@ -65,12 +65,14 @@ def test_seasonal_naive_is_the_plain_loop(windows, arrays, seasonality):
                 np.testing.assert_equal(forecast[window, step, target], expected)
 
 
-def reference_ridge(windows, strength, target, own):
+def reference_ridge(windows, strength, target, inputs):
     """Return the ridge forecast on the same windows by scikit-learn, the intercept penalised."""
     batch = windows.gather(slice(None))
-    inputs = batch.inputs[:, :, [target]] if own else batch.inputs
-    x = (inputs - inputs[:, -1:]).reshape(len(windows), -1)
-    x = np.hstack([x, batch.future_inputs.reshape(len(windows), -1), np.ones((len(windows), 1))])
+    lagged = batch.inputs if inputs == "all" else batch.inputs[:, :, [target]]
+    x = (lagged - lagged[:, -1:]).reshape(len(windows), -1)
+    if inputs != "own":
+        x = np.hstack([x, batch.future_inputs.reshape(len(windows), -1)])
+    x = np.hstack([x, np.ones((len(windows), 1))])
     last = batch.inputs[:, -1:, target]
     ridge = Ridge(alpha=strength * len(windows), fit_intercept=False)
     ridge.fit(x.astype(np.float64), batch.targets[:, :, target] - last)
@@ -82,7 +84,7 @@ def test_linear_is_the_ridge_of_scikit_learn(windows):
     train = windows.take(slice(0, 199))
     forecast = linear.forecast(train.gather(slice(None)))
     for target in range(TARGETS):
-        expected = reference_ridge(train, linear.strength, target, linear.inputs == "own")
+        expected = reference_ridge(train, linear.strength, target, linear.inputs)
         np.testing.assert_allclose(forecast[:, :, target], expected, atol=2e-3)
 
 
@@ -96,7 +98,7 @@ def test_linear_takes_the_candidate_best_on_validation(windows):
 
     chosen = error(linear.forecast(val.gather(slice(None))))
     assert linear.strength in RIDGE_STRENGTHS
-    equations = baselines._normal_equations(train, range(TARGETS), None)
+    equations = baselines._normal_equations(train, range(TARGETS), "all")
     for strength, weights in zip(RIDGE_STRENGTHS, baselines._solve(*equations), strict=True):
         other = baselines.LinearBaseline(inputs="all", strength=strength, weights=weights)
         assert chosen <= error(other.forecast(val.gather(slice(None)))) + 1e-9
@@ -122,9 +124,9 @@ def test_linear_uses_what_is_known_ahead():
 
 
 def test_linear_sums_are_those_of_all_windows_at_once(windows, monkeypatch):
-    whole = baselines._normal_equations(windows, range(TARGETS), None)
+    whole = baselines._normal_equations(windows, range(TARGETS), "all")
     monkeypatch.setattr(baselines, "_BATCH", 13)
-    parts = baselines._normal_equations(windows, range(TARGETS), None)
+    parts = baselines._normal_equations(windows, range(TARGETS), "all")
     for one, other in zip(whole, parts, strict=True):
         np.testing.assert_allclose(one, other, rtol=1e-3, atol=1e-3)
 
@@ -148,3 +150,18 @@ def test_baseline_forecasters_agree_in_shape_and_respect_the_borders(windows):
     just_after = int(np.flatnonzero(windows.origins[index] == 110)[0])
     expected = np.repeat(windows.values[None, 109, :TARGETS], HORIZON, axis=0)
     np.testing.assert_array_equal(seasonal[just_after], expected)
+
+
+def test_linear_reads_the_calendar_of_the_first_step_only():
+    generator = np.random.default_rng(3)
+    angle = 2 * np.pi * np.arange(401) / 7
+    calendar = np.stack([np.sin(angle), np.cos(angle)], axis=1)
+    values = np.sin(angle + 1)[:, None] + 0.01 * generator.normal(size=(401, 1))
+    windows = make_windows(values, lookback=3, horizon=5, future_values=calendar)
+    linear = fit_linear(
+        windows.take(slice(0, 300)), windows.take(slice(300, None)), num_calendar_features=2
+    )
+    assert linear.inputs == "own and known"
+    assert linear.weights.shape == (1, 3 + 2 + 1, 5)
+    batch = windows.gather(slice(None))
+    np.testing.assert_allclose(linear.forecast(batch), batch.targets, atol=0.06)

@@ -134,7 +134,7 @@ BAD_DATA = {
         changed(lambda frame: pd.concat([frame, frame.iloc[[5]]])),
         "2021-03-01 05:00:00",
     ),
-    "constant target": (changed(lambda frame: frame.assign(load=1)), "constant"),
+    "constant target": (changed(lambda frame: frame.assign(load=1)), "always 1"),
     "text": (changed(lambda frame: frame.assign(wind=[f"n{i}" for i in frame.index])), "307"),
     "horizon too long": (changed(lambda frame: frame.head(13)), "must hold a window"),
     "ragged": (lambda path: path.write_text("time,load\n2020-01-01,1\n2020-01-02,1,2\n"), "row 3"),
@@ -266,3 +266,21 @@ def test_whole_command_is_silent_when_quiet(csv_path, tmp_path) -> None:
     )  # fmt: skip
     assert done.stderr == ""
     assert json.loads(done.stdout)["metrics"]["test"]["num_windows"] == 59
+
+
+def test_inspect_says_what_is_in_the_file(csv_path) -> None:
+    result = run("inspect", csv_path, "--target", "load", "--lookback", "11", "--horizon", "3")
+    assert result.exit_code == 0, result.output
+    assert "train 201, val 30, test 59" in result.stdout
+    content = json.loads(run("inspect", csv_path, "--target", "load", "--json").stdout)
+    assert content["frequency"] == "h"
+    assert content["problems"] == []
+
+
+def test_inspect_exits_with_3_where_fit_would_refuse(tmp_path) -> None:
+    path = tmp_path / "data.csv"
+    load_frame().drop(index=20).assign(copy=lambda frame: 2 * frame.load).to_csv(path, index=False)
+    result = run("inspect", path, "--target", "load")
+    assert result.exit_code == 3
+    assert "2021-03-01 20:00:00" in result.stdout
+    assert "copy is the same as load" in result.stdout

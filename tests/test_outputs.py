@@ -44,23 +44,29 @@ def test_directory_that_is_not_ours_is_never_replaced(tmp_path) -> None:
     assert (precious / "letter.txt").read_text() == "dear"
 
 
+def break_while_writing(path) -> None:
+    with atomic_directory(path, overwrite=True) as directory:
+        (directory / "part").write_text("half")
+        raise RuntimeError("broken")
+
+
 def test_failed_write_leaves_the_old_directory(tmp_path) -> None:
     path = tmp_path / "model"
     write_model(path, "old")
-    with pytest.raises(RuntimeError), atomic_directory(path, overwrite=True) as directory:
-        (directory / "part").write_text("half")
-        raise RuntimeError
+    with pytest.raises(RuntimeError, match="broken"):
+        break_while_writing(path)
     assert (path / "part").read_text() == "old"
     assert [child.name for child in tmp_path.iterdir()] == ["model"]
 
 
+def write_to_a_full_disk(path) -> None:
+    with atomic_file(path, overwrite=False), open("/dev/full", "w") as full:
+        full.write("text")
+
+
 def test_full_disk_is_an_output_error(tmp_path) -> None:
-    with (
-        pytest.raises(OutputError, match=r"must be writable.*No space left.*Free space"),
-        atomic_file(tmp_path / "forecast.csv", overwrite=False),
-    ):
-        with open("/dev/full", "w") as full:
-            full.write("text")
+    with pytest.raises(OutputError, match=r"must be writable.*No space left.*Free space"):
+        write_to_a_full_disk(tmp_path / "forecast.csv")
     assert not list(tmp_path.iterdir())
 
 

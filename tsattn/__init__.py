@@ -16,7 +16,11 @@ if TYPE_CHECKING:
     from tsattn.estimator import AttentionForecaster, load
     from tsattn.layers import QuantileLoss, TemporalAttention, WindowScaling, WindowStatistics
     from tsattn.models import WindowShape, build_forecaster
-    from tsattn.pipeline import evaluate, explain, fit, predict
+    from tsattn.pipeline.evaluating import evaluate
+    from tsattn.pipeline.explaining import explain
+    from tsattn.pipeline.fitting import fit
+    from tsattn.pipeline.inspecting import inspect
+    from tsattn.pipeline.predicting import predict
     from tsattn.training import train
 
 _HOMES = {
@@ -30,13 +34,14 @@ _HOMES = {
     "WindowStatistics": "layers",
     "Windows": "data.windows",
     "build_forecaster": "models",
-    "evaluate": "pipeline",
-    "explain": "pipeline",
-    "fit": "pipeline",
+    "evaluate": "pipeline.evaluating",
+    "explain": "pipeline.explaining",
+    "fit": "pipeline.fitting",
     "get_dataset": "data.download",
+    "inspect": "pipeline.inspecting",
     "load": "estimator",
     "make_windows": "data.windows",
-    "predict": "pipeline",
+    "predict": "pipeline.predicting",
     "read_table": "data.reading",
     "train": "training",
 }
@@ -55,6 +60,7 @@ __all__ = [
     "explain",
     "fit",
     "get_dataset",
+    "inspect",
     "load",
     "make_windows",
     "predict",

@@ -46,58 +46,68 @@ def seasonal_naive(
 class LinearBaseline:
     """A ridge regression of every target and horizon step on the lagged values.
 
-    Inputs and targets are taken relative to the last known value of their feature; the known
-    future inputs are taken as they are.
+    Inputs and targets are taken relative to the last known value of their feature; what is known
+    ahead is taken as it is. Of the calendar only the first step is read: sine and cosine of the
+    later ones are linear in it.
     """
 
-    inputs: str  # "own": the target's own lags; "all": every feature's
+    inputs: str  # "own": the target's lags; "own and known": with what is known ahead; "all"
     strength: float  # ridge penalty divided by the number of windows
     weights: np.ndarray  # (targets, regressors + 1, horizon) float32, the intercept last
+    num_calendar_features: int = 0  # the last ones of the future inputs
 
     def forecast(self, batch: WindowBatch) -> np.ndarray:
         """Return the forecast (windows, horizon, targets) in scaled units."""
         outputs = []
         for target in range(batch.targets.shape[2]):
-            regressors = _regressors(batch, target if self.inputs == "own" else None)
+            regressors = _regressors(batch, self.inputs, target, self.num_calendar_features)
             change = regressors @ self.weights[target]  # (windows, horizon)
             outputs.append(change + batch.inputs[:, -1, target, None])
         return np.stack(outputs, axis=2)
 
 
-def _regressors(batch: WindowBatch, target: int | None) -> np.ndarray:
+def _regressors(
+    batch: WindowBatch, inputs: str, target: int, num_calendar_features: int
+) -> np.ndarray:
     """Return the regressors of each window, the constant last: (windows, regressors + 1)."""
-    inputs = batch.inputs if target is None else batch.inputs[:, :, target : target + 1]
-    relative = inputs - inputs[:, -1:]
-    count = len(inputs)
-    parts = [
-        relative.reshape(count, -1),
-        batch.future_inputs.reshape(count, -1),
-        np.ones((count, 1), dtype=np.float32),
-    ]
+    lagged = batch.inputs if inputs == "all" else batch.inputs[:, :, target : target + 1]
+    count = len(lagged)
+    parts = [(lagged - lagged[:, -1:]).reshape(count, -1)]
+    if inputs != "own":
+        num_covariates = batch.future_inputs.shape[2] - num_calendar_features
+        parts.append(batch.future_inputs[:, :, :num_covariates].reshape(count, -1))
+        parts.append(batch.future_inputs[:, 0, num_covariates:])
+    parts.append(np.ones((count, 1), dtype=np.float32))
     return np.concatenate(parts, axis=1)
 
 
-def fit_linear(train: Windows, val: Windows) -> LinearBaseline:
+def fit_linear(train: Windows, val: Windows, *, num_calendar_features: int = 0) -> LinearBaseline:
     """Fit the linear baseline on train windows and choose its inputs and strength on val.
 
     The normal equations are summed batch by batch (over evenly spaced windows if there are more
     than `MAX_LINEAR_WINDOWS`), so that memory does not grow with their number.
+
+    Args:
+        train: Windows to fit on.
+        val: Windows to choose by.
+        num_calendar_features: How many of the last future inputs are calendar features.
     """
-    train = train.spread(MAX_LINEAR_WINDOWS)
-    val = val.spread(MAX_LINEAR_WINDOWS)
-    targets = range(train.num_targets)
-    own = [_solve(*_normal_equations(train, [target], target)) for target in targets]
+    train, val = train.spread(MAX_LINEAR_WINDOWS), val.spread(MAX_LINEAR_WINDOWS)
+    choices = ["own"]
+    choices += ["own and known"] if train.future_values.shape[1] else []
+    choices += ["all"] if train.values.shape[1] > 1 else []
     candidates = [
-        LinearBaseline(inputs="own", strength=strength, weights=np.concatenate(weights))
-        for strength, *weights in zip(RIDGE_STRENGTHS, *own, strict=True)
+        LinearBaseline(
+            inputs=inputs,
+            strength=strength,
+            weights=weights,
+            num_calendar_features=num_calendar_features,
+        )
+        for inputs in choices
+        for strength, weights in zip(
+            RIDGE_STRENGTHS, _ridge_weights(train, inputs, num_calendar_features), strict=True
+        )
     ]
-    if train.values.shape[1] > 1:
-        candidates += [
-            LinearBaseline(inputs="all", strength=strength, weights=weights)
-            for strength, weights in zip(
-                RIDGE_STRENGTHS, _solve(*_normal_equations(train, targets, None)), strict=True
-            )
-        ]
     errors = np.zeros(len(candidates))
     for _, batch in val.batches(_BATCH):
         errors += [
@@ -107,8 +117,19 @@ def fit_linear(train: Windows, val: Windows) -> LinearBaseline:
     return candidates[int(np.argmin(errors))]
 
 
+def _ridge_weights(train: Windows, inputs: str, num_calendar_features: int) -> list[np.ndarray]:
+    """Return the weights (targets, regressors + 1, horizon) for each strength."""
+    targets = list(range(train.num_targets))
+    # All targets have the same regressors if these are all lags, and one solution serves them.
+    groups = [targets] if inputs == "all" else [[target] for target in targets]
+    solved = [
+        _solve(*_normal_equations(train, group, inputs, num_calendar_features)) for group in groups
+    ]
+    return [np.concatenate(weights) for weights in zip(*solved, strict=True)]
+
+
 def _normal_equations(
-    windows: Windows, targets: Sequence[int], own: int | None
+    windows: Windows, targets: Sequence[int], inputs: str, num_calendar_features: int = 0
 ) -> tuple[np.ndarray, np.ndarray]:
     """Return the mean over the windows of x xᵀ and, for each target, of x yᵀ.
 
@@ -117,7 +138,7 @@ def _normal_equations(
     gram: np.ndarray | float = 0.0
     moment: np.ndarray | float = 0.0
     for _, batch in windows.batches(_BATCH):
-        x = _regressors(batch, own)
+        x = _regressors(batch, inputs, targets[0], num_calendar_features)
         changes = batch.targets - batch.inputs[:, -1:, : windows.num_targets]
         y = changes[:, :, list(targets)].transpose(2, 0, 1)  # (targets, windows, horizon)
         gram = gram + (x.T @ x).astype(np.float64)

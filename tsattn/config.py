@@ -20,6 +20,17 @@ CALENDAR_FIELDS = ("minute", "hour", "weekday", "day", "month", "dayofyear")
 BASELINES = ("last_value", "seasonal_naive", "linear")
 BACKENDS = ("tensorflow", "jax", "torch")
 
+SCHEMA_OPTIONS = (
+    "target",
+    "time_col",
+    "time_format",
+    "id_col",
+    "past_covariates",
+    "future_covariates",
+    "drop",
+    "calendar",
+    "fill",
+)
 _COUNTS = (
     "lookback",
     "horizon",
@@ -220,9 +231,15 @@ def resolve_columns(requested: str | Sequence[str] | None, available: Sequence[s
             name in available,
             "A column that is named must exist.",
             f"{name!r}",
-            f"The columns are {', '.join(map(repr, available))}.",
+            f"The columns are {listed(available)}.",
         )
     return list(dict.fromkeys(columns))
+
+
+def listed(names: Sequence[str], most: int = 20) -> str:
+    """Return names for a message, cut short where there are many."""
+    more = f", … ({len(names):,} in all)" if len(names) > most else ""
+    return ", ".join(map(repr, names[:most])) + more
 
 
 def read_config(path: Path) -> dict[str, Any]:

@@ -8,10 +8,10 @@ import pandas as pd
 from sklearn.base import BaseEstimator
 from sklearn.exceptions import NotFittedError
 
-from tsattn import pipeline
 from tsattn.config import FitOptions, option_names
 from tsattn.fitted import FittedForecaster
 from tsattn.model_directory import load_fitted
+from tsattn.pipeline import evaluating, explaining, fitting, predicting
 from tsattn.pipeline.tables import Data
 
 
@@ -33,21 +33,21 @@ class AttentionForecaster(FitOptions, BaseEstimator):
     def fit(self, X: Data, y: None = None) -> "AttentionForecaster":
         """Learn from a DataFrame or a file; the target is one of its columns."""
         options = FitOptions(**{name: getattr(self, name) for name in option_names()})
-        self.result_ = pipeline.fit(X, options)
+        self.result_ = fitting.fit(X, options)
         self.fitted_ = self.result_.fitted
         return self
 
     def predict(self, X: Data, future: Data | None = None) -> pd.DataFrame:
         """Return the forecast of the steps after the last row, see `tsattn.predict`."""
-        return pipeline.predict(self._fitted(), X, future=future)
+        return predicting.predict(self._fitted(), X, future=future)
 
     def explain(self, X: Data, split: str = "all") -> pd.DataFrame:
         """Return the attention profile over windows of a table, see `tsattn.explain`."""
-        return pipeline.explain(self._fitted(), X, split=split)
+        return explaining.explain(self._fitted(), X, split=split)
 
     def evaluate(self, X: Data) -> dict[str, Any]:
         """Return the errors on rows later than those of the fit, see `tsattn.evaluate`."""
-        return pipeline.evaluate(self._fitted(), X).evaluation.to_json()
+        return evaluating.evaluate(self._fitted(), X).evaluation.to_json()
 
     def score(self, X: Data, y: None = None) -> float:
         """Return minus the mean squared error, scaled, on rows later than those of the fit."""
@@ -61,7 +61,7 @@ class AttentionForecaster(FitOptions, BaseEstimator):
                 "Only a forecaster that was fitted here can be saved. Received: a loaded one. "
                 "Copy its directory instead."
             )
-        pipeline.save(self.result_, Path(directory), overwrite=overwrite)
+        fitting.save(self.result_, Path(directory), overwrite=overwrite)
 
     @classmethod
     def load(cls, directory: str | Path) -> "AttentionForecaster":

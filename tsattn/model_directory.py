@@ -46,6 +46,7 @@ def save_fitted(directory: Path, fitted: FittedForecaster) -> None:
         inputs=np.array(fitted.linear.inputs),
         strength=np.array(fitted.linear.strength),
         weights=fitted.linear.weights,
+        num_calendar_features=np.array(fitted.linear.num_calendar_features),
     )
 
 
@@ -122,6 +123,7 @@ def load_fitted(directory: str | Path) -> FittedForecaster:
                 inputs=str(arrays["inputs"]),
                 strength=float(arrays["strength"]),
                 weights=arrays["weights"],
+                num_calendar_features=int(arrays["num_calendar_features"]),
             )
     except (KeyError, TypeError, ValueError, OSError, zipfile.BadZipFile) as error:
         raise _altered(directory, f"it cannot be read ({error})") from None

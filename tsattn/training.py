@@ -16,7 +16,7 @@ from tsattn.layers import QuantileLoss
 from tsattn.models.forecaster import FORECAST
 
 PREDICT_BATCH = 512
-_FEW_WINDOWS = 2 * PREDICT_BATCH
+_FEW_WINDOWS = 4_000
 
 
 class Epoch(NamedTuple):
@@ -85,15 +85,15 @@ def train(
         TrainingInterruptedError: interrupted before the end of the first epoch.
     """
     loss_function = _make_loss(loss, quantile_levels)
-    compile_for(model, math.inf)
+    compile_for(model, len(val_windows) * epochs)
+    batches = TrainingBatches(train_windows, batch_size, windows_per_epoch, seed)
     # The scores are outputs, but nothing to be trained on.
     trainer = keras.Model(model.inputs, model.get_layer(FORECAST).output)
     trainer.compile(
         optimizer=keras.optimizers.Adam(learning_rate, global_clipnorm=clip_norm),
         loss=loss_function,
-        jit_compile=helps_to_compile(),
+        jit_compile=helps_to_compile(len(batches) * batches.batch_size * epochs),
     )
-    batches = TrainingBatches(train_windows, batch_size, windows_per_epoch, seed)
     keeper = _EpochEnd(model, val_windows, loss_function, len(batches), on_batch, on_epoch)
     stopping = keras.callbacks.EarlyStopping(
         monitor="val_loss", mode="min", patience=patience, restore_best_weights=True
@@ -233,17 +233,19 @@ def model_inputs(batch: WindowBatch) -> dict[str, np.ndarray]:
     return {"inputs": batch.inputs}
 
 
-def helps_to_compile() -> bool:
-    """Return whether XLA speeds up recurrent layers: on JAX, and on TensorFlow without a GPU."""
-    backend = keras.config.backend()
-    if backend == "tensorflow":
-        return not keras.distribution.list_devices("gpu")
-    return bool(backend == "jax")
+def helps_to_compile(num_windows: int) -> bool:
+    """Return whether XLA will speed up a run over so many windows.
+
+    It speeds up recurrent layers on JAX, and on TensorFlow without a GPU, after a start of seconds.
+    """
+    if keras.config.backend() != "tensorflow":
+        return bool(keras.config.backend() == "jax")
+    return num_windows > _FEW_WINDOWS and not keras.distribution.list_devices("gpu")
 
 
-def compile_for(model: keras.Model, num_windows: float) -> None:
-    """Set a model up for forecasting; XLA is worth its start only for many windows."""
-    model.compile(jit_compile=helps_to_compile() and num_windows > _FEW_WINDOWS)
+def compile_for(model: keras.Model, num_windows: int) -> None:
+    """Set a model up for forecasting so many windows."""
+    model.compile(jit_compile=helps_to_compile(num_windows))
 
 
 def run_batches(

@@ -1,5 +1,6 @@
 """The command line: it parses, delegates and prints."""
 
+import json
 import sys
 from pathlib import Path
 from typing import Any
@@ -8,7 +9,7 @@ import click
 
 from tsattn import config
 from tsattn.cli import options
-from tsattn.errors import TsattnError
+from tsattn.errors import DataError, TsattnError
 
 INTERRUPTED = 130
 
@@ -34,6 +35,7 @@ def main() -> None:
     r"""Train LSTM/GRU attention forecasters on a CSV, and see which lags they look at.
 
     \b
+    tsattn inspect data.csv --target load             what is in the file
     tsattn fit data.csv --target load -o model/       learn, evaluate, save
     tsattn explain model/                             the attention profile
     tsattn predict model/ latest.csv -o forecast.csv  the next steps
@@ -51,7 +53,11 @@ def main() -> None:
 @options.config_option
 @click.option("--output", "-o", type=options.PATH, help="[default: model-<target>/]")
 @options.combined(
-    options.output_options, options.data_options, options.model_options, options.training_options
+    options.output_options,
+    options.data_options,
+    options.window_options,
+    options.model_options,
+    options.training_options,
 )
 def fit(
     data: Path, output: Path | None, overwrite: bool, as_json: bool, quiet: bool, **given: Any
@@ -66,12 +72,12 @@ def fit(
     from tsattn.backend import start_keras
 
     start_keras(wanted.backend)
-    from tsattn import pipeline
     from tsattn.cli import printing
+    from tsattn.pipeline import fitting
     from tsattn.progress import Progress
 
-    result = pipeline.fit(data, wanted, progress=Progress(quiet=quiet))
-    pipeline.save(result, output, overwrite=overwrite)
+    result = fitting.fit(data, wanted, progress=Progress(quiet=quiet))
+    fitting.save(result, output, overwrite=overwrite)
     if as_json:
         printing.print_json({"model": str(output), **result.to_json()})
     else:
@@ -79,6 +85,23 @@ def fit(
     if result.history.interrupted:
         click.echo("Interrupted: the best model so far was evaluated and saved.", err=True)
         sys.exit(INTERRUPTED)
+
+
+@main.command("inspect")
+@options.data_argument
+@options.combined(options.printing_options, options.data_options, options.window_options)
+def inspect_command(data: Path, as_json: bool, quiet: bool, **given: Any) -> None:
+    """Say what is in DATA, and exit with 3 if `fit` would refuse it."""
+    wanted = options.fit_options(given)
+    from tsattn.pipeline.inspecting import inspect
+
+    inspection = inspect(data, wanted)
+    if as_json:
+        click.echo(json.dumps(inspection.to_json(), indent=2, ensure_ascii=False))
+    elif not quiet or inspection.problems:
+        click.echo("\n".join(inspection.to_lines()))
+    if inspection.problems:
+        sys.exit(DataError.exit_code)
 
 
 @main.command()
@@ -117,14 +140,14 @@ def explain(
     from tsattn.backend import start_keras
 
     start_keras()
-    from tsattn import pipeline
     from tsattn.cli import printing
+    from tsattn.pipeline import explaining
     from tsattn.progress import Progress
 
     if data is None:
-        profile = pipeline.saved_profile(model)
+        profile = explaining.saved_profile(model)
     else:
-        profile = pipeline.explain(
+        profile = explaining.explain(
             model,
             data,
             split=split or "all",
@@ -158,12 +181,12 @@ def predict(
     from tsattn.backend import start_keras
 
     start_keras()
-    from tsattn import pipeline
     from tsattn.cli import printing
+    from tsattn.pipeline import predicting
     from tsattn.progress import Progress
     from tsattn.report import write_forecast
 
-    forecast = pipeline.predict(model, data, future=future, progress=Progress(quiet=quiet))
+    forecast = predicting.predict(model, data, future=future, progress=Progress(quiet=quiet))
     if output is not None:
         write_forecast(forecast, output, overwrite=overwrite)
     printing.print_forecast(forecast, output, as_json=as_json)
@@ -185,14 +208,14 @@ def evaluate(
     from tsattn.backend import start_keras
 
     start_keras()
-    from tsattn import pipeline
     from tsattn.cli import printing
+    from tsattn.pipeline import evaluating
     from tsattn.progress import Progress
 
-    result = pipeline.evaluate(model, data, progress=Progress(quiet=quiet))
+    result = evaluating.evaluate(model, data, progress=Progress(quiet=quiet))
     printing.print_evaluation(result, as_json=as_json)
     if fail_if_worse_than:
-        pipeline.check_gate(result.evaluation, fail_if_worse_than)
+        evaluating.check_gate(result.evaluation, fail_if_worse_than)
 
 
 @main.group()

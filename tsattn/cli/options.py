@@ -108,10 +108,12 @@ data_options = (
     _choice("--fill", config.FILLS, "Fill missing values from earlier ones."),
     _option("--score-filled", "Use windows with a filled target too.", is_flag=True),
 )
-model_options = (
+window_options = (
     _option("--lookback", "Past steps the model reads.", "from frequency and length", type=int),
     _option("--horizon", "Steps ahead to forecast.", "from frequency and length", type=int),
     _option("--split", "Train, validation and test: fractions or rows.", metavar="A,B,C"),
+)
+model_options = (
     _choice("--attention", config.ATTENTIONS, "Attention over the steps of the lookback."),
     _choice(
         "--placement",

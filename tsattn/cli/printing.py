@@ -10,7 +10,8 @@ import pandas as pd
 
 from tsattn.data.registry import PUBLIC_DATASETS
 from tsattn.evaluation import Evaluation
-from tsattn.pipeline import FitResult, NewDataResult
+from tsattn.pipeline.evaluating import NewDataResult
+from tsattn.pipeline.fitting import FitResult
 from tsattn.profiles import describe_kind, summarize_profile
 from tsattn.report import forecast_csv, score_table, split_metrics
 

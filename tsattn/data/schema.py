@@ -6,7 +6,7 @@ from typing import Any
 
 import pandas as pd
 
-from tsattn.config import as_names, parse_calendar, resolve_columns
+from tsattn.config import as_names, listed, parse_calendar, resolve_columns
 from tsattn.data.columns import categories_of, first_text, row_counters
 from tsattn.data.time_columns import find_time_columns, is_numeric
 from tsattn.errors import DataError, UsageError
@@ -176,12 +176,6 @@ def _resolve_targets(
                 f"at row {row}. Correct the column or name another target."
             )
     return targets
-
-
-def listed(names: Sequence[str], most: int = 20) -> str:
-    """Return names for a message, cut short where there are many."""
-    more = f", … ({len(names):,} in all)" if len(names) > most else ""
-    return ", ".join(map(repr, names[:most])) + more
 
 
 def _check_roles(roles: dict[str, list[str]]) -> None:

@@ -6,12 +6,13 @@ from dataclasses import dataclass, replace
 import numpy as np
 import pandas as pd
 
+from tsattn.config import listed
 from tsattn.data.columns import numbers_of
 from tsattn.data.filling import fill_missing
 from tsattn.data.frequency import grid_positions, infer_frequency, next_times
 from tsattn.data.rows import NO_ID as NO_ID
 from tsattn.data.rows import check_duplicates, group_rows, row_numbers, sort_rows
-from tsattn.data.schema import Schema, listed
+from tsattn.data.schema import Schema
 from tsattn.data.time_zone import fit_time_zone, zone_of
 from tsattn.data.timestamps import parse_times, settle_format
 from tsattn.errors import DataError, SchemaMismatchError

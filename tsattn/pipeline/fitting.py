@@ -11,11 +11,17 @@ import pandas as pd
 
 from tsattn.backend import select_backend
 from tsattn.baselines import fit_linear
-from tsattn.config import DEFAULT_PLACEMENT, FitOptions, check_options, parse_split
-from tsattn.data.calendar import choose_calendar
+from tsattn.config import (
+    DEFAULT_PLACEMENT,
+    SCHEMA_OPTIONS,
+    FitOptions,
+    check_options,
+    parse_split,
+)
+from tsattn.data.calendar import calendar_names, choose_calendar
 from tsattn.data.frequency import seasonality
 from tsattn.data.inputs import scaled_windows
-from tsattn.data.scaling import Scaler, fit_scaler
+from tsattn.data.scaling import Scaler, check_targets, fit_scaler
 from tsattn.data.schema import infer_schema
 from tsattn.data.series import TimeSeries, series_from_frame
 from tsattn.data.splits import Split, split_series
@@ -31,17 +37,6 @@ from tsattn.progress import Progress
 from tsattn.report import split_metrics, write_report
 from tsattn.training import History, train
 
-SCHEMA_OPTIONS = (
-    "target",
-    "time_col",
-    "time_format",
-    "id_col",
-    "past_covariates",
-    "future_covariates",
-    "drop",
-    "calendar",
-    "fill",
-)
 TRAIN_OPTIONS = (
     "loss",
     "learning_rate",
@@ -107,7 +102,11 @@ def fit(data: Data, options: FitOptions, *, progress: Progress | None = None) ->
         schema=series.schema,
         scaler=scaler,
         model=build_model(options, series.schema),
-        linear=fit_linear(windows["train"], windows["val"]),
+        linear=fit_linear(
+            windows["train"],
+            windows["val"],
+            num_calendar_features=len(calendar_names(series.schema.calendar or ())),
+        ),
         naive_mae=seasonal_naive_mae(
             series.values, split.train, len(schema.targets), seasonality(series.schema.freq)
         ),
@@ -208,12 +207,7 @@ def _settle(options: FitOptions, series: TimeSeries) -> tuple[FitOptions, list[s
 
 def _check_constant(scaler: Scaler, series: TimeSeries, source: str) -> list[str]:
     """Return a note on constant features; a constant target is an error."""
-    for name in scaler.constant:
-        if name in series.schema.targets:
-            raise DataError(
-                f"{source}: a target must vary over the train rows. Received: {name!r}, which is "
-                "constant there. Name another target or change --split."
-            )
+    check_targets(scaler, series.schema.targets, source)
     if not scaler.constant:
         return []
     names = ", ".join(map(repr, scaler.constant))

@@ -1,0 +1,29 @@
+"""`inspect`: what is in a table, and whether `fit` would take it."""
+
+from dataclasses import asdict
+
+from tsattn.config import SCHEMA_OPTIONS, FitOptions, check_options
+from tsattn.data.inspection import Inspection, inspect_table
+from tsattn.pipeline.tables import Data, as_table
+
+
+def inspect(data: Data, options: FitOptions) -> Inspection:
+    """Return what is in a table, and every reason for which `fit` would refuse it.
+
+    Raises:
+        UsageError: an option is wrong, or names a column that does not exist.
+        DataError: the file cannot be read as a table.
+    """
+    check_options(options)
+    frame, source, notes = as_table(data)
+    given = asdict(options)
+    return inspect_table(
+        frame,
+        source=source,
+        split=options.split,
+        lookback=options.lookback,
+        horizon=options.horizon,
+        score_filled=options.score_filled,
+        notes=notes,
+        **{name: given[name] for name in SCHEMA_OPTIONS},
+    )
