@@ -40,7 +40,7 @@ LAYERS = {
         "metrics", "model_directory", "models", "outputs", "progress", "report", "training",
         "profiles",
     ),
-    "estimator": ("config", "fitted", "model_directory", "pipeline"),
+    "estimator": ("backend", "config", "pipeline"),
     "cli": ("config", "errors"),
 }  # fmt: skip
 EXTERNAL = {

@@ -1,4 +1,5 @@
 import json
+import signal
 import subprocess
 import sys
 
@@ -284,3 +285,18 @@ def test_inspect_exits_with_3_where_fit_would_refuse(tmp_path) -> None:
     assert result.exit_code == 3
     assert "2021-03-01 20:00:00" in result.stdout
     assert "copy is the same as load" in result.stdout
+
+
+@pytest.mark.slow
+def test_interrupted_fit_saves_the_best_model_so_far(csv_path, tmp_path) -> None:
+    process = subprocess.Popen(
+        [sys.executable, "-m", "tsattn", "fit", csv_path, "--target", "load", *FAST[:6],
+         "--epochs", "100000", "--patience", "100000", "-o", tmp_path / "model"],
+        stderr=subprocess.PIPE, text=True,
+    )  # fmt: skip
+    lines = iter(process.stderr.readline, "")
+    next(line for line in lines if line.startswith("epoch") and " 2/" in line)
+    process.send_signal(signal.SIGINT)
+    process.stderr.read()
+    assert process.wait() == 130
+    assert run("explain", tmp_path / "model").exit_code == 0

@@ -1,18 +1,22 @@
-"""A scikit-learn style estimator over the functions of the pipeline."""
+"""A scikit-learn style estimator over the functions of the pipeline.
+
+The pipeline is imported in the methods, since the parameter `backend` must come before Keras.
+"""
 
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pandas as pd
 from sklearn.base import BaseEstimator
 from sklearn.exceptions import NotFittedError
 
+from tsattn.backend import select_backend
 from tsattn.config import FitOptions, option_names
-from tsattn.fitted import FittedForecaster
-from tsattn.model_directory import load_fitted
-from tsattn.pipeline import evaluating, explaining, fitting, predicting
 from tsattn.pipeline.tables import Data
+
+if TYPE_CHECKING:
+    from tsattn.fitted import FittedForecaster
 
 
 @dataclass(kw_only=True, eq=False, repr=False)
@@ -33,20 +37,29 @@ class AttentionForecaster(FitOptions, BaseEstimator):
     def fit(self, X: Data, y: None = None) -> "AttentionForecaster":
         """Learn from a DataFrame or a file; the target is one of its columns."""
         options = FitOptions(**{name: getattr(self, name) for name in option_names()})
+        select_backend(self.backend)
+        from tsattn.pipeline import fitting
+
         self.result_ = fitting.fit(X, options)
         self.fitted_ = self.result_.fitted
         return self
 
     def predict(self, X: Data, future: Data | None = None) -> pd.DataFrame:
         """Return the forecast of the steps after the last row, see `tsattn.predict`."""
+        from tsattn.pipeline import predicting
+
         return predicting.predict(self._fitted(), X, future=future)
 
     def explain(self, X: Data, split: str = "all") -> pd.DataFrame:
         """Return the attention profile over windows of a table, see `tsattn.explain`."""
+        from tsattn.pipeline import explaining
+
         return explaining.explain(self._fitted(), X, split=split)
 
     def evaluate(self, X: Data) -> dict[str, Any]:
         """Return the errors on rows later than those of the fit, see `tsattn.evaluate`."""
+        from tsattn.pipeline import evaluating
+
         return evaluating.evaluate(self._fitted(), X).evaluation.to_json()
 
     def score(self, X: Data, y: None = None) -> float:
@@ -61,17 +74,21 @@ class AttentionForecaster(FitOptions, BaseEstimator):
                 "Only a forecaster that was fitted here can be saved. Received: a loaded one. "
                 "Copy its directory instead."
             )
+        from tsattn.pipeline import fitting
+
         fitting.save(self.result_, Path(directory), overwrite=overwrite)
 
     @classmethod
     def load(cls, directory: str | Path) -> "AttentionForecaster":
         """Return the forecaster of a model directory."""
+        from tsattn.model_directory import load_fitted
+
         fitted = load_fitted(directory)
         forecaster = cls(**asdict(fitted.options))
         forecaster.fitted_ = fitted
         return forecaster
 
-    def _fitted(self) -> FittedForecaster:
+    def _fitted(self) -> "FittedForecaster":
         if not hasattr(self, "fitted_"):
             raise NotFittedError("A forecaster must be fitted first. Received: none. Call fit.")
         return self.fitted_
