@@ -16,6 +16,7 @@ from tsattn.config import (
     SCHEMA_OPTIONS,
     FitOptions,
     check_options,
+    listed,
     parse_split,
 )
 from tsattn.data.calendar import calendar_names, choose_calendar
@@ -79,51 +80,18 @@ def fit(data: Data, options: FitOptions, *, progress: Progress | None = None) ->
     check_options(options)
     select_backend(options.backend)
     progress = progress or Progress()
-    frame, source, notes = as_table(data)
-    given = asdict(options)
-    schema, schema_notes = infer_schema(
-        frame, source=source, **{name: given[name] for name in SCHEMA_OPTIONS}
-    )
-    series = series_from_frame(frame, schema, source)
-    del frame
+    series, notes = _read_series(data, options)
     split = split_series(series, parse_split(options.split))
     series = _with_calendar(series, split)
     options, chosen = _settle(options, series)
-    scaler = fit_scaler(series.values, split.train, schema.features)
-    notes += [*schema_notes, *series.notes, *chosen, *_check_constant(scaler, series, source)]
+    scaler = fit_scaler(series.values, split.train, series.schema.features)
+    constant = _check_constant(scaler, series)
+    windows, left_out = _split_windows(series, split, scaler, options)
+    notes += [*chosen, *constant, *left_out]
     for note in notes:
         progress.note(note)
-
-    windows = _split_windows(series, split, scaler, options, progress)
-    keras.utils.set_random_seed(options.seed)
-    path = None if isinstance(data, pd.DataFrame) else Path(data)
-    fitted = FittedForecaster(
-        options=options,
-        schema=series.schema,
-        scaler=scaler,
-        model=build_model(options, series.schema),
-        linear=fit_linear(
-            windows["train"],
-            windows["val"],
-            num_calendar_features=len(calendar_names(series.schema.calendar or ())),
-        ),
-        naive_mae=seasonal_naive_mae(
-            series.values, split.train, len(schema.targets), seasonality(series.schema.freq)
-        ),
-        seen_until=_last_time(series, split),
-        data_path=str(path) if path else None,
-        data_sha256=file_sha256(path) if path else None,
-    )
-    with progress.bar("training") as bar:
-        history = train(
-            fitted.model,
-            windows["train"],
-            windows["val"],
-            **{name: given[name] for name in TRAIN_OPTIONS},
-            quantile_levels=fitted.quantile_levels,
-            on_batch=bar,
-            on_epoch=lambda epoch: progress.epoch(epoch, options.epochs),
-        )
+    fitted = _untrained(data, options, series, split, scaler, windows)
+    history = _train(fitted, windows, progress)
     evaluations: dict[str, Evaluation] = {}
     for name in ("val", "test"):
         if name in windows:
@@ -169,6 +137,62 @@ def evaluate_fitted(
     )
 
 
+def _read_series(data: Data, options: FitOptions) -> tuple[TimeSeries, list[str]]:
+    frame, source, notes = as_table(data)
+    given = asdict(options)
+    schema, found = infer_schema(
+        frame, source=source, **{name: given[name] for name in SCHEMA_OPTIONS}
+    )
+    series = series_from_frame(frame, schema, source)
+    return series, [*notes, *found, *series.notes]
+
+
+def _untrained(
+    data: Data,
+    options: FitOptions,
+    series: TimeSeries,
+    split: Split,
+    scaler: Scaler,
+    windows: dict[str, Windows],
+) -> FittedForecaster:
+    """Return a forecaster whose network is yet to be trained."""
+    schema = series.schema
+    path = None if isinstance(data, pd.DataFrame) else Path(data)
+    linear = fit_linear(
+        windows["train"],
+        windows["val"],
+        num_calendar_features=len(calendar_names(schema.calendar or ())),
+    )
+    keras.utils.set_random_seed(options.seed)
+    return FittedForecaster(
+        options=options,
+        schema=schema,
+        scaler=scaler,
+        model=build_model(options, schema),
+        linear=linear,
+        naive_mae=seasonal_naive_mae(
+            series.values, split.train, len(schema.targets), seasonality(schema.freq)
+        ),
+        seen_until=_last_time(series, split),
+        data_path=str(path) if path else None,
+        data_sha256=file_sha256(path) if path else None,
+    )
+
+
+def _train(fitted: FittedForecaster, windows: dict[str, Windows], progress: Progress) -> History:
+    given = asdict(fitted.options)
+    with progress.bar("training") as bar:
+        return train(
+            fitted.model,
+            windows["train"],
+            windows["val"],
+            **{name: given[name] for name in TRAIN_OPTIONS},
+            quantile_levels=fitted.quantile_levels,
+            on_batch=bar,
+            on_epoch=lambda epoch: progress.epoch(epoch, fitted.options.epochs),
+        )
+
+
 def _with_calendar(series: TimeSeries, split: Split) -> TimeSeries:
     """Settle the calendar features."""
     if series.schema.calendar is not None and series.schema.freq is not None:
@@ -205,22 +229,21 @@ def _settle(options: FitOptions, series: TimeSeries) -> tuple[FitOptions, list[s
     ]
 
 
-def _check_constant(scaler: Scaler, series: TimeSeries, source: str) -> list[str]:
+def _check_constant(scaler: Scaler, series: TimeSeries) -> list[str]:
     """Return a note on constant features; a constant target is an error."""
-    check_targets(scaler, series.schema.targets, source)
+    check_targets(scaler, series.schema.targets, "the data")
     if not scaler.constant:
         return []
-    names = ", ".join(map(repr, scaler.constant))
-    return [f"{source}: constant over the train rows, read as zeros: {names}"]
+    return [f"constant over the train rows, read as zeros: {listed(scaler.constant)}"]
 
 
 def _split_windows(
-    series: TimeSeries, split: Split, scaler: Scaler, options: FitOptions, progress: Progress
-) -> dict[str, Windows]:
-    """Return the windows of train and val, and of test if rows were set aside for it."""
+    series: TimeSeries, split: Split, scaler: Scaler, options: FitOptions
+) -> tuple[dict[str, Windows], list[str]]:
+    """Return the windows of train, val and, if it has rows, test; and notes on those left out."""
     lookback, horizon = options.lookback or 0, options.horizon or 0
     base = scaled_windows(series, scaler, np.empty(0, np.int64), lookback=lookback, horizon=horizon)
-    windows = {}
+    windows, notes = {}, []
     for name in ("train", "val", "test"):
         parts = split.part(name)
         if name == "test" and all(part.stop == part.start for part in parts):
@@ -234,11 +257,11 @@ def _split_windows(
         )
         for count, why in ((found.num_missing, "missing"), (found.num_filled, "filled target")):
             if count:
-                progress.note(f"{name}: {count:,} windows with a {why} value left out")
+                notes.append(f"{name}: {count:,} windows with a {why} value left out")
         if not len(found.origins):
             raise DataError(_no_windows(name, parts, lookback, horizon))
         windows[name] = replace(base, origins=found.origins)
-    return windows
+    return windows, notes
 
 
 def _no_windows(name: str, parts: Sequence[slice], lookback: int, horizon: int) -> str:
