@@ -259,10 +259,11 @@ def test_help_loads_nothing_heavy(arguments: list[str]) -> None:
 
 
 @pytest.mark.slow
-def test_whole_command_is_silent_when_quiet(csv_path, tmp_path) -> None:
+@pytest.mark.parametrize("backend", ["tensorflow", "jax", "torch"])
+def test_whole_command_is_silent_when_quiet(backend: str, csv_path, tmp_path) -> None:
     done = subprocess.run(
         [sys.executable, "-m", "tsattn", "fit", csv_path, "--target", "load", *FAST, "--quiet",
-         "--json", "-o", tmp_path / "model"],
+         "--json", "--backend", backend, "-o", tmp_path / "model"],
         capture_output=True, text=True, check=True,
     )  # fmt: skip
     assert done.stderr == ""

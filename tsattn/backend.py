@@ -28,11 +28,12 @@ def select_backend(name: str | None) -> None:
     )
 
 
-def start_keras(name: str | None = None) -> None:
+def start_keras(name: str | None = None, *, seed: int | None = None) -> None:
     """Select a backend and import Keras without the start-up messages TensorFlow writes to stderr.
 
     They are written below Python and cannot be turned off by a setting, so the file descriptor is
-    pointed elsewhere meanwhile. A failing import still raises.
+    pointed elsewhere meanwhile. A failing import still raises. With a seed the random generators
+    are seeded here, since Keras imports TensorFlow for that on every backend.
     """
     select_backend(name)
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
@@ -45,6 +46,8 @@ def start_keras(name: str | None = None) -> None:
 
         if keras.config.backend() == "tensorflow":
             keras.distribution.list_devices("gpu")  # finding the devices is as talkative
+        if seed is not None:
+            keras.utils.set_random_seed(seed)
     finally:
         os.dup2(stderr, 2)
         os.close(stderr)

@@ -71,7 +71,7 @@ def fit(
     check_output(output, overwrite=overwrite, is_directory=True)
     from tsattn.backend import start_keras
 
-    start_keras(wanted.backend)
+    start_keras(wanted.backend, seed=wanted.seed)
     from tsattn.cli import printing
     from tsattn.pipeline import fitting
     from tsattn.progress import Progress
