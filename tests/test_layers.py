@@ -3,10 +3,17 @@ import numpy as np
 import pytest
 
 import tsattn.layers
-from tsattn.layers import QuantileLoss, TemporalAttention, WindowScaling, WindowStatistics
+from tsattn.layers import (
+    PerFeatureRecurrent,
+    QuantileLoss,
+    TemporalAttention,
+    WindowScaling,
+    WindowStatistics,
+)
 
 BATCH, STEPS, CHANNELS = 2, 11, 3
 CASES = {
+    "per-feature recurrent": lambda: PerFeatureRecurrent(5, "lstm", embedding_units=2),
     "per-dimension": lambda: TemporalAttention("per-dimension"),
     "shared": lambda: TemporalAttention("shared", kernel_regularizer="l2"),
     "last": lambda: WindowStatistics("last"),
@@ -24,7 +31,8 @@ def to_numpy(tensor: object) -> np.ndarray:
 
 def randomized(layer: keras.layers.Layer) -> keras.layers.Layer:
     """Replace the weights, some of which start at zero, by random ones."""
-    layer.set_weights([random_array(*weight.shape, seed=7) for weight in layer.get_weights()])
+    weights = [random_array(*w.shape, seed=7 + i) for i, w in enumerate(layer.get_weights())]
+    layer.set_weights(weights)
     return layer
 
 
@@ -194,6 +202,7 @@ def test_quantile_loss_agrees_with_loops() -> None:
     ("make", "received"),
     [
         (lambda: TemporalAttention("both"), "scope='both'"),
+        (lambda: PerFeatureRecurrent(5, "rnn"), "cell='rnn'"),
         (lambda: WindowStatistics("first"), "method='first'"),
         (lambda: WindowScaling(direction="up"), "direction='up'"),
     ],
@@ -210,3 +219,24 @@ def test_temporal_attention_needs_a_fixed_number_of_steps() -> None:
 
 def test_every_layer_is_exported() -> None:
     assert set(tsattn.layers.__all__) >= {type(make()).__name__ for make in CASES.values()}
+
+
+def test_per_feature_recurrent_keeps_the_features_apart() -> None:
+    layer = PerFeatureRecurrent(5)
+    x = random_array(BATCH, STEPS, CHANNELS)
+    first = to_numpy(layer(x))
+    x[:, 4, 1] += 1
+    changed = np.abs(to_numpy(layer(x)) - first).max(axis=(0, 3)) > 1e-6  # (features, steps)
+    assert not changed[[0, 2]].any()
+    assert not changed[1, :4].any()
+    assert changed[1, 4:].all()
+
+
+def test_per_feature_recurrent_is_the_recurrent_layer_on_each_feature() -> None:
+    layer = PerFeatureRecurrent(5)
+    x = random_array(BATCH, STEPS, CHANNELS)
+    states = to_numpy(layer(x))
+    for k in range(CHANNELS):
+        embedding = np.tile(to_numpy(layer.embedding)[k], (BATCH, STEPS, 1))
+        alone = layer.recurrence(np.concatenate([x[:, :, k : k + 1], embedding], axis=2))
+        np.testing.assert_allclose(states[:, k], to_numpy(alone), atol=1e-5)

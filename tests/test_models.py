@@ -1,19 +1,17 @@
-import itertools
-
 import keras
 import numpy as np
 import pytest
 
+from tsattn.config import ATTENTION_PLACEMENTS
 from tsattn.models import WindowShape, build_forecaster
+from tsattn.profiles import RANKING, describe_channels
 
 SHAPE = WindowShape(lookback=11, horizon=7, num_features=3, num_targets=2)
 AHEAD = SHAPE._replace(num_future_covariates=1, num_calendar_features=4)
 VARIANTS = [
     (attention, placement, cell)
-    for attention, placement in [
-        *itertools.product(["per-dimension", "shared"], ["before", "after"]),
-        ("none", "before"),
-    ]
+    for attention, placements in ATTENTION_PLACEMENTS.items()
+    for placement in placements or ("before",)
     for cell in ("gru", "lstm")
 ]
 
@@ -37,10 +35,13 @@ def test_forecaster_gives_forecast_and_scores(attention: str, placement: str, ce
     if attention == "none":
         assert "attention_scores" not in outputs
         return
-    channels = 1 if attention == "shared" else 3 if placement == "before" else 5
+    kind, measure, channels = describe_channels(attention, placement, ("a", "b", "c"), 5)
     scores = keras.ops.convert_to_numpy(outputs["attention_scores"])
-    assert scores.shape == (2, 11, channels)
-    np.testing.assert_allclose(scores.sum(axis=1), 1, rtol=1e-5)
+    assert scores.shape == (2, 11, len(channels))
+    assert (scores >= 0).all()
+    if measure == "share":
+        axes = (1, 2) if attention in RANKING else 1
+        np.testing.assert_allclose(scores.sum(axis=axes), 1, rtol=1e-5)
 
 
 @pytest.mark.parametrize("normalization", ["last", "standard", "none"])

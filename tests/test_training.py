@@ -128,3 +128,16 @@ def test_run_batches_does_not_depend_on_the_batch_size(monkeypatch) -> None:
     parts = np.concatenate([out["forecast"] for _, _, out in run_batches(forecaster, many)])
     assert len(parts) == len(many)
     np.testing.assert_allclose(parts, whole, rtol=1e-5, atol=1e-6)
+
+
+def test_train_prices_the_nats_of_a_bottleneck_in_the_validation_too() -> None:
+    forecaster = model(attention="bottleneck")
+    val = windows(seed=1)
+    history = train(forecaster, windows(), val, epochs=1, batch_size=31)
+    loss, nats = 0.0, 0.0
+    for _, batch, outputs in run_batches(forecaster, val):
+        loss += np.abs(outputs["forecast"] - batch.targets).mean() * len(batch.targets)
+        nats += outputs["attention_scores"].sum()
+    beta = forecaster.get_layer("attention").beta
+    expected = (loss + beta * nats) / len(val)
+    np.testing.assert_allclose(history.epochs[0].val_loss, expected, rtol=1e-4)

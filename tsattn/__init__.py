@@ -14,7 +14,25 @@ if TYPE_CHECKING:
     from tsattn.data.windows import Windows, make_windows
     from tsattn.errors import TsattnError
     from tsattn.estimator import AttentionForecaster, load
-    from tsattn.layers import QuantileLoss, TemporalAttention, WindowScaling, WindowStatistics
+    from tsattn.layers import (
+        AttentionDecoder,
+        BahdanauAttention,
+        BottleneckAttention,
+        DenseAttention,
+        FeedForwardAttention,
+        HierarchicalAttention,
+        InputAttention,
+        LuongAttention,
+        MultiHeadSelfAttention,
+        PerFeatureRecurrent,
+        QuantileLoss,
+        ReverseTimeAttention,
+        SelfAttention,
+        TemporalAttention,
+        VariableAttention,
+        WindowScaling,
+        WindowStatistics,
+    )
     from tsattn.models import WindowShape, build_forecaster
     from tsattn.pipeline.evaluating import evaluate
     from tsattn.pipeline.explaining import explain
@@ -24,11 +42,24 @@ if TYPE_CHECKING:
     from tsattn.training import train
 
 _HOMES = {
+    "AttentionDecoder": "layers",
     "AttentionForecaster": "estimator",
+    "BahdanauAttention": "layers",
+    "BottleneckAttention": "layers",
+    "DenseAttention": "layers",
+    "FeedForwardAttention": "layers",
     "FitOptions": "config",
+    "HierarchicalAttention": "layers",
+    "InputAttention": "layers",
+    "LuongAttention": "layers",
+    "MultiHeadSelfAttention": "layers",
+    "PerFeatureRecurrent": "layers",
     "QuantileLoss": "layers",
+    "ReverseTimeAttention": "layers",
+    "SelfAttention": "layers",
     "TemporalAttention": "layers",
     "TsattnError": "errors",
+    "VariableAttention": "layers",
     "WindowScaling": "layers",
     "WindowShape": "models",
     "WindowStatistics": "layers",
@@ -46,11 +77,24 @@ _HOMES = {
     "train": "training",
 }
 __all__ = [
+    "AttentionDecoder",
     "AttentionForecaster",
+    "BahdanauAttention",
+    "BottleneckAttention",
+    "DenseAttention",
+    "FeedForwardAttention",
     "FitOptions",
+    "HierarchicalAttention",
+    "InputAttention",
+    "LuongAttention",
+    "MultiHeadSelfAttention",
+    "PerFeatureRecurrent",
     "QuantileLoss",
+    "ReverseTimeAttention",
+    "SelfAttention",
     "TemporalAttention",
     "TsattnError",
+    "VariableAttention",
     "WindowScaling",
     "WindowShape",
     "WindowStatistics",

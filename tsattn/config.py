@@ -10,8 +10,22 @@ from typing import Any
 
 from tsattn.errors import UsageError
 
-ATTENTIONS = ("none", "per-dimension", "shared")
 PLACEMENTS = ("before", "after")
+# Where each attention may stand relative to the recurrent layers, its usual place first.
+ATTENTION_PLACEMENTS: dict[str, tuple[str, ...]] = {
+    "none": (),
+    "per-dimension": ("before", "after"),
+    "shared": ("before", "after"),
+    "luong": ("after",),
+    "feed-forward": ("after",),
+    "additive": ("after",),
+    "self": ("after", "before"),
+    "multi-head": ("after", "before"),
+    "input": ("before",),
+    "variable": ("after",),
+    "bottleneck": ("before",),
+}
+ATTENTIONS = tuple(ATTENTION_PLACEMENTS)
 CELLS = ("gru", "lstm")
 NORMALIZATIONS = ("last", "standard", "none")
 LOSSES = ("mae", "mse", "huber", "quantile")
@@ -42,7 +56,6 @@ _COUNTS = (
     "windows_per_epoch",
 )
 DEFAULT_QUANTILE_LEVELS = (0.1, 0.5, 0.9)
-DEFAULT_PLACEMENT = "before"
 
 
 @dataclass(kw_only=True)
@@ -142,11 +155,18 @@ def _require_between(name: str, value: float, low: float, high: float) -> None:
 
 
 def _check_combinations(options: FitOptions) -> None:
+    placements = ATTENTION_PLACEMENTS[options.attention]
     require(
-        options.attention != "none" or options.placement is None,
-        "`placement` says where the attention block stands, so there must be one.",
-        f"attention=none, placement={options.placement}",
-        "Use --attention per-dimension or shared with it, or leave --placement out.",
+        options.placement is None or options.placement in placements,
+        "`placement` must be one that the attention can have.",
+        f"attention={options.attention}, placement={options.placement}",
+        f"Use {' or '.join(placements)}." if placements else "Leave --placement out.",
+    )
+    require(
+        options.attention != "variable" or options.num_layers == 1,
+        "`variable` attention has one recurrent layer, which reads each feature by itself.",
+        f"attention=variable, num_layers={options.num_layers}",
+        "Use --num-layers 1, or another attention.",
     )
     require(
         options.quantile_levels is None or options.loss == "quantile",

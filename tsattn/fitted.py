@@ -7,7 +7,7 @@ import numpy as np
 import pandas as pd
 
 from tsattn.baselines import Forecaster, LinearBaseline, baseline_forecasters
-from tsattn.config import DEFAULT_PLACEMENT, FitOptions, parse_quantile_levels
+from tsattn.config import FitOptions, parse_quantile_levels
 from tsattn.data.calendar import calendar_names
 from tsattn.data.frequency import seasonality
 from tsattn.data.inputs import scaled_windows
@@ -16,7 +16,7 @@ from tsattn.data.schema import Schema
 from tsattn.data.series import TimeSeries
 from tsattn.data.windows import Windows
 from tsattn.models import WindowShape, build_forecaster
-from tsattn.profiles import AttentionProfile, ProfileSum, channel_names
+from tsattn.profiles import AttentionProfile, ProfileSum, describe_channels
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -61,9 +61,9 @@ class FittedForecaster:
     def profile(self, attention: ProfileSum) -> AttentionProfile:
         """Return the attention profile of the scores added up."""
         targets = self.schema.targets
-        kind, channels = channel_names(
+        kind, measure, channels = describe_channels(
             self.options.attention,
-            self.options.placement or DEFAULT_PLACEMENT,
+            self.options.placement or "",
             self.schema.features,
             self.options.units,
         )
@@ -71,7 +71,7 @@ class FittedForecaster:
             target=targets[0] if len(targets) == 1 else "*",
             channels=channels,
             kind=kind,
-            measure="share",
+            measure=measure,
             horizon=self.horizon,
         )
 
@@ -89,7 +89,7 @@ def build_model(options: FitOptions, schema: Schema) -> keras.Model:
     return build_forecaster(
         shape,
         attention=options.attention,
-        placement=options.placement or DEFAULT_PLACEMENT,
+        placement=options.placement or "",
         cell=options.cell,
         units=options.units,
         num_layers=options.num_layers,

@@ -9,6 +9,7 @@ import pandas as pd
 KINDS = ("feature", "unit", "shared")
 SHARED = "shared"
 MAX_KEPT_WINDOWS = 2_000
+RANKING = ("input", "variable")  # attentions whose shares sum to 1 over features and lags together
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -17,7 +18,8 @@ class AttentionProfile:
 
     What a channel is, `kind` says: a feature, a hidden unit, or all features together ("shared").
     Scores of measure "share" sum to 1 over the lags of a channel, so they say *when*, and rank no
-    channel over another.
+    channel over another; but for the attentions in `RANKING`, where all channels together do.
+    Scores of measure "nats" add up over lags and channels.
     """
 
     target: str  # the target forecast, or "*" where all targets share the attention
@@ -102,19 +104,35 @@ class ProfileSum:
         )
 
 
-def channel_names(
+def describe_channels(
     attention: str, placement: str, features: Sequence[str], units: int
-) -> tuple[str, tuple[str, ...]]:
-    """Return the kind of the channels that an attention block scores, and their names."""
-    if attention == "shared":
-        return "shared", (SHARED,)
-    if placement == "before":
-        return "feature", tuple(features)
-    return "unit", tuple(f"unit_{i:03d}" for i in range(units))
+) -> tuple[str, str, tuple[str, ...]]:
+    """Return what the channels of an attention are, what its scores measure, and their names.
+
+    Kind: "feature", "unit" or "shared". Measure: "share" or "nats".
+    """
+    if attention == "bottleneck":
+        return "feature", "nats", tuple(features)
+    if attention in RANKING or (attention, placement) == ("per-dimension", "before"):
+        return "feature", "share", tuple(features)
+    if attention == "per-dimension":
+        return "unit", "share", tuple(f"unit_{i:03d}" for i in range(units))
+    return "shared", "share", (SHARED,)
 
 
-def describe_kind(kind: str) -> str:
-    """Return a sentence that says what the channels of a profile are, and are not."""
+def describe_scores(profile: pd.DataFrame) -> str:
+    """Return a sentence that says what the scores of a profile mean, and what they do not."""
+    kind, measure = profile["kind"].iloc[0], profile["measure"].iloc[0]
+    if measure == "nats":
+        return (
+            "The nats are how much information about each cell the model may read: they add up "
+            "over lags and features, and rank both."
+        )
+    if kind == "feature" and ranks_features(profile):
+        return (
+            "The shares of all features and lags together sum to 1. They weigh states of a "
+            "recurrent layer, which know earlier lags too."
+        )
     if kind == "feature":
         return (
             "For each feature the shares over its lags sum to 1: they say when the model looks at "
@@ -131,24 +149,38 @@ def describe_kind(kind: str) -> str:
     )
 
 
+def ranks_features(profile: pd.DataFrame) -> bool:
+    """Return whether the scores of a profile compare features, not only the lags of each."""
+    if profile["kind"].iloc[0] != "feature":
+        return False
+    masses = profile.groupby("feature", sort=False)["mean"].sum()
+    return profile["measure"].iloc[0] != "share" or not np.allclose(masses, 1, atol=1e-3)
+
+
 def summarize_profile(profile: pd.DataFrame) -> pd.DataFrame:
     """Return one row per channel of a profile: where its attention peaks, and how sharply.
 
-    Columns: `feature`, `peak_lag`, `share` at the peak, `times_uniform` (the share divided by
-    1 / lags) and `lags_for_half`, the number of lags that hold half of the attention.
+    Columns: `feature`; `mass`, its share of the whole, only where the scores rank features;
+    `peak_lag`; `share` of the channel's own attention at the peak; `times_uniform`, that share
+    divided by 1 / lags; `lags_for_half`, the number of lags that hold half of the attention.
     """
+    whole = profile["mean"].sum()
     rows = []
     for name, group in profile.groupby("feature", sort=False):
-        shares = group["mean"].to_numpy()
+        mass = group["mean"].sum()
+        shares = group["mean"].to_numpy() / (mass or 1.0)
         peak = int(np.argmax(shares))
-        ordered = np.sort(shares)[::-1].cumsum()
         rows.append(
             {
                 "feature": name,
+                "mass": float(mass / (whole or 1.0)),
                 "peak_lag": int(group["lag_first"].iloc[peak]),
                 "share": float(shares[peak]),
                 "times_uniform": float(shares[peak] * len(shares)),
-                "lags_for_half": int(np.searchsorted(ordered, 0.5 * shares.sum()) + 1),
+                "lags_for_half": int(np.searchsorted(np.sort(shares)[::-1].cumsum(), 0.5) + 1),
             }
         )
-    return pd.DataFrame(rows)
+    summary = pd.DataFrame(rows)
+    if ranks_features(profile):
+        return summary.sort_values("mass", ascending=False, kind="stable", ignore_index=True)
+    return summary.drop(columns="mass")

@@ -12,8 +12,8 @@ import pandas as pd
 
 from tsattn.data.windows import WindowBatch, Windows
 from tsattn.errors import TrainingDivergedError, TrainingInterruptedError
-from tsattn.layers import QuantileLoss
-from tsattn.models.forecaster import FORECAST
+from tsattn.layers import BottleneckAttention, QuantileLoss
+from tsattn.models.forecaster import ATTENTION_SCORES, FORECAST
 
 PREDICT_BATCH = 512
 _FEW_WINDOWS = 4_000
@@ -184,6 +184,9 @@ class _EpochEnd(keras.callbacks.Callback):
         self.on_epoch = on_epoch
         self.history: list[Epoch] = []
         self.started = 0.0
+        # A bottleneck is chosen by what it was trained for: the forecast, and the nats it takes.
+        prices = [layer.beta for layer in model.layers if isinstance(layer, BottleneckAttention)]
+        self.price_per_nat = sum(prices)
 
     def on_epoch_begin(self, epoch: int, logs: Any = None) -> None:
         self.started = time.perf_counter()
@@ -223,6 +226,7 @@ class _EpochEnd(keras.callbacks.Callback):
         for _, batch, outputs in run_batches(self.forecaster, self.val_windows):
             loss = self.loss(batch.targets, outputs[FORECAST])
             total += float(keras.ops.convert_to_numpy(loss)) * len(batch.targets)
+            total += self.price_per_nat * float(outputs.get(ATTENTION_SCORES, np.zeros(1)).sum())
         return total / len(self.val_windows)
 
 

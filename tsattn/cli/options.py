@@ -114,12 +114,12 @@ window_options = (
     _option("--split", "Train, validation and test: fractions or rows.", metavar="A,B,C"),
 )
 model_options = (
-    _choice("--attention", config.ATTENTIONS, "Attention over the steps of the lookback."),
+    _choice("--attention", config.ATTENTIONS, "How the lookback is attended to."),
     _choice(
         "--placement",
         config.PLACEMENTS,
-        "Attention before the recurrent layers (over features) or after (over hidden units).",
-        config.DEFAULT_PLACEMENT,
+        "Attention before the recurrent layers or after them.",
+        "what is usual for the attention",
     ),
     _choice("--cell", config.CELLS, "Recurrent cell."),
     _option("--units", "Hidden units of a recurrent layer.", type=int),

@@ -12,7 +12,7 @@ from tsattn.data.registry import PUBLIC_DATASETS
 from tsattn.evaluation import Evaluation
 from tsattn.pipeline.evaluating import NewDataResult
 from tsattn.pipeline.fitting import FitResult
-from tsattn.profiles import describe_kind, summarize_profile
+from tsattn.profiles import describe_scores, summarize_profile
 from tsattn.report import forecast_csv, score_table, split_metrics
 
 SCORE_FORMATS = {
@@ -52,9 +52,9 @@ def print_profile(profile: pd.DataFrame, folder: Path | None, *, as_json: bool) 
         content = {"summary": summary, "profile": profile}
         print_json({name: frame.to_dict("records") for name, frame in content.items()})
         return
-    click.echo(table(summary, {"share": "{:.1%}", "times_uniform": "{:.2f}"}))
+    click.echo(table(summary, {"mass": "{:.1%}", "share": "{:.1%}", "times_uniform": "{:.2f}"}))
     windows = int(profile["num_windows"].iloc[0])
-    click.echo(f"\n{windows:,} windows. {describe_kind(profile['kind'].iloc[0])}")
+    click.echo(f"\n{windows:,} windows. {describe_scores(profile)}")
     if folder is not None:
         click.echo(f"profile and scores: {folder}")
 

@@ -5,7 +5,8 @@ from typing import Any, NamedTuple
 import keras
 from keras import layers
 
-from tsattn.layers import TemporalAttention, WindowScaling, WindowStatistics
+from tsattn.layers import WindowScaling, WindowStatistics
+from tsattn.models.encoders import encode
 
 FORECAST = "forecast"
 ATTENTION_SCORES = "attention_scores"
@@ -43,9 +44,9 @@ def build_forecaster(
 
     Args:
         shape: Sizes of the windows.
-        attention: `"per-dimension"`, `"shared"` or `"none"`.
-        placement: The attention block stands `"before"` the recurrent layers, over the features,
-            or `"after"` them, over the hidden units.
+        attention: A name of `tsattn.config.ATTENTIONS`.
+        placement: The attention stands `"before"` the recurrent layers or `"after"` them, see
+            `tsattn.config.ATTENTION_PLACEMENTS`.
         cell: `"gru"` or `"lstm"`.
         units: Hidden units of each recurrent layer.
         num_layers: Number of recurrent layers.
@@ -58,7 +59,7 @@ def build_forecaster(
         A model of `inputs` (batch, lookback, features) and, if anything is known ahead,
         `future_inputs` (batch, horizon, future features), that returns a dictionary of `forecast`
         (batch, horizon, targets[, quantiles]) and, with attention, `attention_scores` (batch,
-        lookback, channels), which sum to 1 over the lookback.
+        lookback, channels): features, hidden units or one channel for all.
     """
     inputs = layers.Input((shape.lookback, shape.num_features), name="inputs")
     future = None
@@ -75,7 +76,14 @@ def build_forecaster(
             columns = range(first, shape.num_features)
             future = WindowScaling(columns)(future, statistics)
 
-    context, scores = _encode(sequence, attention, placement, cell, units, num_layers)
+    context, scores = encode(
+        sequence,
+        attention=attention,
+        placement=placement,
+        cell=cell,
+        units=units,
+        num_layers=num_layers,
+    )
     if dropout:
         context = layers.Dropout(dropout)(context)
     forecast = _decode(context, future, shape, units, num_quantiles)
@@ -86,29 +94,6 @@ def build_forecaster(
     if scores is not None:
         outputs[ATTENTION_SCORES] = layers.Identity(name=ATTENTION_SCORES)(scores)
     return keras.Model(tensors, outputs, name="forecaster")
-
-
-def _encode(
-    sequence: Any, attention: str, placement: str, cell: str, units: int, num_layers: int
-) -> tuple[Any, Any]:
-    """Return the encoded window (batch, units) and the attention scores, None without any."""
-    scores = None
-    attends_after = attention != "none" and placement == "after"
-    if attention != "none" and placement == "before":
-        sequence, scores = TemporalAttention(attention, name="attention")(
-            sequence, return_attention_scores=True
-        )
-    recurrent = {"gru": layers.GRU, "lstm": layers.LSTM}[cell]
-    for i in range(num_layers):
-        keeps_steps = attends_after or i < num_layers - 1
-        sequence = recurrent(units, return_sequences=keeps_steps, name=f"recurrent_{i}")(sequence)
-    if attends_after:
-        sequence, scores = TemporalAttention(attention, name="attention")(
-            sequence, return_attention_scores=True
-        )
-        # The block multiplies by the number of steps: the mean is the sum of score times state.
-        sequence = layers.GlobalAveragePooling1D(name="context")(sequence)
-    return sequence, scores
 
 
 def _decode(

@@ -12,7 +12,7 @@ import pandas as pd
 from tsattn.backend import select_backend
 from tsattn.baselines import fit_linear
 from tsattn.config import (
-    DEFAULT_PLACEMENT,
+    ATTENTION_PLACEMENTS,
     SCHEMA_OPTIONS,
     FitOptions,
     check_options,
@@ -219,7 +219,7 @@ def _settle(options: FitOptions, series: TimeSeries) -> tuple[FitOptions, list[s
         backend=keras.config.backend(),
     )
     if options.attention != "none":
-        settled.placement = options.placement or DEFAULT_PLACEMENT
+        settled.placement = options.placement or ATTENTION_PLACEMENTS[options.attention][0]
     if options.lookback and options.horizon:
         return settled, []
     step = f"frequency {series.schema.freq}" if series.schema.freq else "numbered rows"
