@@ -290,14 +290,12 @@ def test_inspect_exits_with_3_where_fit_would_refuse(tmp_path) -> None:
 
 @pytest.mark.slow
 def test_interrupted_fit_saves_the_best_model_so_far(csv_path, tmp_path) -> None:
-    process = subprocess.Popen(
-        [sys.executable, "-m", "tsattn", "fit", csv_path, "--target", "load", *FAST[:6],
-         "--epochs", "100000", "--patience", "100000", "-o", tmp_path / "model"],
-        stderr=subprocess.PIPE, text=True,
-    )  # fmt: skip
-    lines = iter(process.stderr.readline, "")
-    next(line for line in lines if line.startswith("epoch") and " 2/" in line)
-    process.send_signal(signal.SIGINT)
-    process.stderr.read()
-    assert process.wait() == 130
+    command = [sys.executable, "-m", "tsattn", "fit", csv_path, "--target", "load", *FAST[:6],
+               "--epochs", "100000", "--patience", "100000", "-o", tmp_path / "model"]  # fmt: skip
+    with subprocess.Popen(command, stderr=subprocess.PIPE, text=True) as process:
+        lines = iter(process.stderr.readline, "")
+        next(line for line in lines if line.startswith("epoch") and " 2/" in line)
+        process.send_signal(signal.SIGINT)
+        process.stderr.read()
+    assert process.returncode == 130
     assert run("explain", tmp_path / "model").exit_code == 0
