@@ -32,8 +32,9 @@ LAYERS = {
     "report": (
         "data", "evaluation", "fitted", "outputs", "plots", "profiles", "training",
     ),
+    "model_checks": ("baselines", "config", "data", "errors"),
     "model_directory": (
-        "baselines", "config", "data", "errors", "fitted", "outputs", "report",
+        "config", "errors", "fitted", "model_checks", "outputs", "report",
     ),
     "pipeline": (
         "backend", "baselines", "config", "data", "errors", "evaluation", "fitted", "forecasts",

@@ -1,4 +1,5 @@
 import json
+import os
 import signal
 import subprocess
 import sys
@@ -96,6 +97,81 @@ def test_config_refuses_unknown_options(csv_path, tmp_path) -> None:
     assert "tsattn fit --help" in result.stderr
 
 
+@pytest.mark.parametrize(
+    ("line", "rule"),
+    [
+        ("units = {a = 1}", "`units` must be a whole number"),
+        ("units = [5]", "`units` must be a whole number"),
+        ("overwrite = 1", "`overwrite` must be true or false"),
+        ("target = 5", "`target` must be text or a list of text"),
+        ("target = true", "`target` must be text or a list of text"),
+        ("target = 1.5", "`target` must be text or a list of text"),
+        ("target = {a = 1}", "`target` must be text or a list of text"),
+        ("epochs = true", "`epochs` must be a whole number"),
+        ("epochs = 1.7", "`epochs` must be a whole number"),
+        ("seed = 1.5", "`seed` must be a whole number"),
+        ("windows-per-epoch = 7.0", "`windows_per_epoch` must be a whole number"),
+        ('attention = ["none"]', "`attention` must be text"),
+        ("output = 5", "`output` must be text"),
+        ("options = 5", "must be a table"),
+        ("options = [1]", "must be a table"),
+    ],
+)
+def test_config_refuses_other_types(line: str, rule: str, csv_path, tmp_path) -> None:
+    config = tmp_path / "run.toml"
+    config.write_text(line)
+    result = run("fit", csv_path, "--target", "load", "--config", config, "-o", tmp_path / "model")
+    assert result.exit_code == 2, result.output
+    assert rule in result.stderr
+    assert "Received: " in result.stderr
+    assert not (tmp_path / "model").exists()
+
+
+@pytest.mark.parametrize("ending", ["json", "toml"])
+def test_config_refuses_what_is_nested_too_deep(ending: str, csv_path, tmp_path) -> None:
+    config = tmp_path / f"run.{ending}"
+    config.write_text(("units = " if ending == "toml" else "") + "[" * 100_000)
+    result = run("fit", csv_path, "--config", config)
+    assert result.exit_code == 2, result.output
+    assert "readable TOML or JSON" in result.stderr
+
+
+def wanted(monkeypatch, *arguments: object):
+    """Return the options that `fit` comes to."""
+    seen = []
+    monkeypatch.setattr("tsattn.config.check_options", seen.append)
+    monkeypatch.setattr("tsattn.outputs.check_output", lambda *_, **__: sys.exit(77))
+    assert run("fit", "data.csv", *arguments).exit_code == 77
+    return seen[0]
+
+
+def test_config_with_no_past_covariates_means_none(monkeypatch, tmp_path) -> None:
+    config = tmp_path / "run.toml"
+    config.write_text("past_covariates = []\nscore_filled = false\n")
+    assert list(wanted(monkeypatch, "--config", config).past_covariates) == []
+    assert wanted(monkeypatch, "--config", config).score_filled is False
+    assert wanted(monkeypatch).past_covariates is None
+    given = wanted(monkeypatch, "--config", config, "--past-covariates", "wind")
+    assert given.past_covariates == ("wind",)
+
+
+def test_config_options_go_with_what_they_depend_on(monkeypatch, tmp_path) -> None:
+    config = tmp_path / "config.json"
+    saved = {"attention": "shared", "placement": "after"}
+    saved |= {"loss": "quantile", "quantile_levels": [0.2, 0.5]}
+    config.write_text(json.dumps({"options": saved}))
+    kept = wanted(monkeypatch, "--config", config, "--attention", "shared")
+    assert (kept.placement, kept.quantile_levels) == ("after", "0.2,0.5")
+    without = wanted(monkeypatch, "--config", config, "--attention", "none", "--loss", "mae")
+    assert (without.placement, without.quantile_levels) == (None, None)
+    named = wanted(monkeypatch, "--config", config, "--attention", "luong", "--placement", "after")
+    assert named.placement == "after"
+    config.write_text('{"placement": "before", "past_covariates": null}')
+    assert wanted(monkeypatch, "--config", config).past_covariates is None
+    assert wanted(monkeypatch, "--config", config, "--attention", "none").placement is None
+    assert wanted(monkeypatch, "--config", config).placement == "before"
+
+
 def test_named_columns_may_hold_commas(tmp_path) -> None:
     frame = load_frame().rename(columns={"wind": "wind, north"})
     path = tmp_path / "data.csv"
@@ -166,6 +242,7 @@ def test_bad_data_is_one_message_and_exit_code_3(name: str, tmp_path) -> None:
         (["--target", "load", "--dropout", "2"], "dropout=2"),
         (["--target", "load", "--epochs", "0"], "epochs=0"),
         (["--target", "load", "--calendar", "moon"], "'moon'"),
+        (["--target", "load", "--clip-norm", "inf"], "clip_norm=inf"),
         (["--target", "load", "--quantile-levels", "0.1,0.9"], "loss=mae"),
         (["--target", "load", "--loss", "quantile", "--quantile-levels", "0.1"], "=0.1"),
         (["--target", "load", "--cell", "rnn"], "'rnn'"),
@@ -237,6 +314,27 @@ def test_explain_of_another_split_asks_for_the_data(model_directory) -> None:
     assert "--data" in result.stderr
 
 
+def test_explain_overwrites_only_an_output(model_directory, csv_path) -> None:
+    for arguments in ([], ["--data", csv_path]):
+        result = run("explain", model_directory, *arguments, "--overwrite")
+        assert result.exit_code == 2
+        assert "Leave --overwrite out" in result.stderr
+
+
+@pytest.mark.parametrize("name", ["x.xlsx", "x.csv.gz", "x", "x.txt"])
+def test_predict_refuses_other_formats_before_any_work(name: str, tmp_path) -> None:
+    result = run("predict", tmp_path / "nothing", "latest.csv", "-o", tmp_path / name)
+    assert result.exit_code == 2
+    assert name in result.stderr
+    assert ".csv, .parquet, .pq" in result.stderr
+
+
+def test_help_keeps_the_lines_of_the_examples() -> None:
+    lines = run("--help").stdout.splitlines()
+    assert "\\b" not in "".join(lines)
+    assert "  tsattn explain model/                             the attention profile" in lines
+
+
 def test_datasets_lists_the_registry() -> None:
     result = run("datasets", "list")
     assert result.exit_code == 0
@@ -258,6 +356,47 @@ def test_help_loads_nothing_heavy(arguments: list[str]) -> None:
     assert done.stdout.splitlines()[-1] == "[]"
 
 
+def shell(command: str, *arguments: object, **variables: str):
+    """Run `tsattn` with redirections."""
+    return subprocess.run(
+        ["bash", "-c", f'"$0" -m tsattn {command}', sys.executable, *map(str, arguments)],
+        capture_output=True, text=True, env=os.environ | variables,
+    )  # fmt: skip
+
+
+@pytest.mark.parametrize("command", ["--help", "datasets list", "datasets list --json"])
+def test_full_disk_under_stdout_is_exit_code_8(command: str) -> None:
+    done = shell(f"{command} > /dev/full")
+    assert done.returncode == 8
+    assert done.stderr.startswith("Error: The output must be writable. Received: stdout (No space")
+    assert len(done.stderr.splitlines()) == 1
+
+
+def test_listing_datasets_loads_no_keras() -> None:
+    done = shell("datasets list", KERAS_BACKEND="foo")
+    assert done.returncode == 0
+    assert done.stderr == ""
+
+
+def test_unknown_backend_of_the_environment_is_exit_code_2(model_directory) -> None:
+    done = shell('explain "$1"', model_directory, KERAS_BACKEND="foo")
+    assert done.returncode == 2
+    assert done.stderr == (
+        "Error: `KERAS_BACKEND` must be known. Received: KERAS_BACKEND='foo'. "
+        "Use tensorflow, jax, torch.\n"
+    )
+
+
+@pytest.mark.slow
+def test_predict_runs_with_stderr_closed(model_directory, tmp_path) -> None:
+    frame = load_frame()
+    frame.loc[303:, "load"] = np.nan
+    frame.to_csv(tmp_path / "latest.csv", index=False)
+    done = shell('predict "$1" "$2" 2>&-', model_directory, tmp_path / "latest.csv")
+    assert done.returncode == 0
+    assert len(done.stdout.splitlines()) == 4
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize("backend", ["tensorflow", "jax", "torch"])
 def test_whole_command_is_silent_when_quiet(backend: str, csv_path, tmp_path) -> None:
@@ -268,6 +407,16 @@ def test_whole_command_is_silent_when_quiet(backend: str, csv_path, tmp_path) ->
     )  # fmt: skip
     assert done.stderr == ""
     assert json.loads(done.stdout)["metrics"]["test"]["num_windows"] == 59
+
+
+@pytest.mark.parametrize("attention", ["per-dimension", "shared"])
+def test_one_step_of_lookback_is_silent(attention: str, csv_path, tmp_path) -> None:
+    result = run(
+        "fit", csv_path, "--target", "load", "--lookback", 1, "--horizon", 2, "--units", 5,
+        "--epochs", 1, "--attention", attention, "--quiet", "-o", tmp_path / "model",
+    )  # fmt: skip
+    assert result.exit_code == 0, (result.output, result.exception)
+    assert result.stderr == ""
 
 
 def test_inspect_says_what_is_in_the_file(csv_path) -> None:
@@ -299,3 +448,17 @@ def test_interrupted_fit_saves_the_best_model_so_far(csv_path, tmp_path) -> None
         process.stderr.read()
     assert process.returncode == 130
     assert run("explain", tmp_path / "model").exit_code == 0
+
+
+def test_predict_of_a_panel_skips_a_short_series_with_exit_code_9(tmp_path) -> None:
+    towns = [load_frame().assign(town="a"), load_frame(211, 1).assign(town="b")]
+    data, latest = tmp_path / "panel.csv", tmp_path / "latest.csv"
+    pd.concat(towns).to_csv(data, index=False)
+    pd.concat([*towns, load_frame(5).assign(town="c")]).to_csv(latest, index=False)
+    model, output = tmp_path / "model", tmp_path / "forecast.csv"
+    fitted = run("fit", data, "--target", "load", "--id-col", "town", *FAST, "-o", model)
+    assert fitted.exit_code == 0, fitted.output
+    result = run("predict", model, latest, "-o", output)
+    assert result.exit_code == 9, result.output
+    assert "Skipped: latest.csv: a forecast needs the last 11 rows" in result.stderr
+    assert list(pd.read_csv(output).series_id.unique()) == ["a", "b"]

@@ -14,6 +14,7 @@ def series_of(values, fill, freq="3ME", borders=None):
     return TimeSeries(
         schema=Schema(targets=("y",), past_covariates=("x",), freq=freq, fill=fill),
         values=values,
+        offsets=np.zeros(values.shape[1]),
         times=pd.RangeIndex(len(values)),
         filled=np.zeros(len(values), dtype=bool),
         series_ids=("",),

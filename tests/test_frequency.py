@@ -145,3 +145,16 @@ def test_seasonality_is_a_day_a_week_or_a_year(freq, expected):
 def test_step_seconds_is_the_length_of_a_step():
     assert step_seconds("15min") == 900
     assert step_seconds("B") == 86_400
+
+
+def test_grid_positions_of_three_centuries():
+    times = pd.date_range("1700", periods=307, freq="12MS")
+    grid, positions = grid_positions(times, "12MS", "data.csv")
+    assert len(grid) == 307
+    np.testing.assert_array_equal(positions, np.arange(307))
+
+
+@pytest.mark.parametrize(("freq", "last"), [("12MS", "2249-01-01"), ("D", "2262-04-10")])
+def test_next_times_refuse_what_no_timestamp_holds(freq, last):
+    with pytest.raises(DataError, match=rf"Received: 31 steps of {freq} after {last}.*--drop"):
+        next_times(pd.Timestamp(last).as_unit("ns"), freq, 31)

@@ -209,3 +209,13 @@ def test_find_seasonality_sees_through_slow_changes():
 )
 def test_find_seasonality_finds_none_where_there_is_none(values):
     assert find_seasonality(values) is None
+
+
+def test_inspection_goes_on_behind_an_empty_column():
+    frame = pd.DataFrame({"time": pd.date_range("2024", periods=211, freq="h"), "empty": np.nan})
+    frame["y"] = 1e9 + np.sin(np.arange(211.0))
+    for fill in (None, "ffill"):
+        found = inspect_table(frame, source="data.csv", target="y", fill=fill)
+        assert found.frequency == "h"
+        assert any("'empty'" in problem for problem in found.problems)
+        assert not any("must change" in problem for problem in found.problems)

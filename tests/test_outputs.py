@@ -1,12 +1,21 @@
+import json
 import multiprocessing
 import os
 import signal
 import time
+from pathlib import Path
 
 import pytest
 
 from tsattn.errors import OutputError, UsageError
-from tsattn.outputs import MANIFEST, atomic_directory, atomic_file, check_output
+from tsattn.outputs import (
+    MANIFEST,
+    MODEL,
+    PROFILE,
+    atomic_directory,
+    atomic_file,
+    check_output,
+)
 
 
 def write_model(path, text, *, overwrite=False) -> None:
@@ -86,6 +95,101 @@ def test_folder_that_cannot_be_made_is_an_output_error(tmp_path) -> None:
     (tmp_path / "file").write_text("")
     with pytest.raises(OutputError, match="must be writable"):
         check_output(tmp_path / "file" / "model", overwrite=False, is_directory=True)
+
+
+@pytest.mark.parametrize(
+    ("manifest", "kind"), [({"kind": PROFILE}, PROFILE), ({"kind": MODEL}, MODEL), ({}, MODEL)]
+)
+def test_directory_is_replaced_only_by_its_kind(tmp_path, manifest, kind) -> None:
+    path = tmp_path / "folder"
+    write_model(path, json.dumps(manifest))
+    other = PROFILE if kind == MODEL else MODEL
+    with pytest.raises(UsageError, match=r"may replace only a .*folder.*Name another"):
+        check_output(path, overwrite=True, is_directory=True, kind=other)
+    check_output(path, overwrite=True, is_directory=True, kind=kind)
+    assert (path / "part").exists()
+
+
+@pytest.mark.parametrize("suffix", [f"{os.getpid()}", f"{os.getpid()}-0abc", "999999999-0abc"])
+def test_leftovers_are_removed(tmp_path, suffix) -> None:
+    left = tmp_path / f".model.partial-{suffix}"
+    left.mkdir()
+    (left / "part").write_text("half")
+    write_model(tmp_path / "model", "new")
+    assert [child.name for child in tmp_path.iterdir()] == ["model"]
+
+
+def test_only_leftovers_are_removed(tmp_path) -> None:
+    kept = [f".model.partial-{suffix}" for suffix in (f"{os.getppid()}-0abc", "mine", "5-0a-old")]
+    for name in kept:
+        (tmp_path / name).write_text("")
+    write_model(tmp_path / "model", "new")
+    assert sorted(child.name for child in tmp_path.iterdir()) == sorted([*kept, "model"])
+
+
+def test_leftover_link_is_removed_alone(tmp_path) -> None:
+    home = tmp_path / "home"
+    home.mkdir()
+    (tmp_path / ".model.partial-999999999-0abc").symlink_to(home)
+    write_model(tmp_path / "model", "new")
+    assert sorted(child.name for child in tmp_path.iterdir()) == ["home", "model"]
+
+
+def test_link_to_a_directory_stays_a_link(tmp_path) -> None:
+    write_model(tmp_path / "model", "old")
+    link = tmp_path / "deep" / "link"
+    link.parent.mkdir()
+    link.symlink_to(tmp_path / "model")
+    write_model(link, "new", overwrite=True)
+    assert link.is_symlink()
+    assert (tmp_path / "model" / "part").read_text() == "new"
+    assert sorted(child.name for child in tmp_path.iterdir()) == ["deep", "model"]
+
+
+@pytest.mark.parametrize("name", ["a**b", "[a", "a?"])
+def test_name_may_hold_any_character(tmp_path, name) -> None:
+    write_model(tmp_path / name, "new")
+    assert [child.name for child in tmp_path.iterdir()] == [name]
+
+
+@pytest.mark.parametrize("name", [".", "..", "/"])
+def test_working_directory_is_no_output(tmp_path, monkeypatch, name) -> None:
+    folder = tmp_path / "here"
+    folder.mkdir()
+    monkeypatch.chdir(folder)
+    with pytest.raises(UsageError, match=r"working directory.*Received: .*Name another"):
+        write_model(Path(name), "new", overwrite=True)
+
+
+@pytest.mark.parametrize("length", [250, 300, 5000])
+@pytest.mark.parametrize("is_directory", [True, False])
+def test_name_that_is_too_long_is_an_output_error(tmp_path, length, is_directory) -> None:
+    with pytest.raises(OutputError, match=r"must be writable.*too long.*name another"):
+        check_output(tmp_path / ("a" * length), overwrite=False, is_directory=is_directory)
+
+
+def test_only_a_regular_file_is_replaced(tmp_path) -> None:
+    os.mkfifo(tmp_path / "pipe")
+    for path in (tmp_path / "pipe", Path("/dev/null"), tmp_path):
+        with pytest.raises(UsageError, match=r"only a file.*Name another"):
+            check_output(path, overwrite=True, is_directory=False)
+
+
+def test_checking_makes_no_folder(tmp_path) -> None:
+    check_output(tmp_path / "deep" / "er" / "model", overwrite=False, is_directory=True)
+    assert not list(tmp_path.iterdir())
+    with atomic_file(tmp_path / "deep" / "er" / "file", overwrite=False) as partial:
+        partial.write_text("text")
+    assert (tmp_path / "deep" / "er" / "file").read_text() == "text"
+
+
+def test_output_lies_apart_from_the_model(tmp_path) -> None:
+    model = tmp_path / "model"
+    write_model(model, "old")
+    for path in (model, model / "new", tmp_path):
+        with pytest.raises(UsageError, match=r"apart from the model.*Name another"):
+            check_output(path, overwrite=True, is_directory=True, apart_from=model)
+    check_output(tmp_path / "new", overwrite=True, is_directory=True, apart_from=model)
 
 
 def rewrite_forever(path) -> None:

@@ -16,10 +16,11 @@ from tsattn.errors import (
     UsageError,
 )
 from tsattn.model_directory import load_fitted
-from tsattn.pipeline.evaluating import check_gate, evaluate
+from tsattn.pipeline.evaluating import NewDataResult, check_gate, evaluate
 from tsattn.pipeline.explaining import explain, saved_profile
 from tsattn.pipeline.fitting import fit, save
 from tsattn.pipeline.predicting import predict
+from tsattn.report import example_windows, split_metrics
 from tsattn.training import run_batches
 
 
@@ -33,7 +34,7 @@ def test_fit_scores_every_window_of_the_splits(result) -> None:
         "val": 30,
         "test": 59,
     }
-    assert result.fitted.seen_until == "2021-03-11T05:00:00"
+    assert result.fitted.seen_until == {"": "2021-03-11T05:00:00"}
 
 
 def test_fit_scores_agree_with_its_forecasts(result) -> None:
@@ -177,16 +178,26 @@ def test_evaluate_refuses_rows_that_were_all_seen(model_directory) -> None:
         evaluate(model_directory, load_frame().iloc[:200])
 
 
-def test_check_gate_compares_with_the_baseline(result) -> None:
+def gate(result, linear) -> None:
+    """Check a result whose linear baseline is replaced."""
     evaluation = result.evaluations["test"]
-    worst = replace(
-        evaluation,
-        scores={**evaluation.scores, "linear": evaluation.scores["model"]},
-    )
-    check_gate(worst, "linear")
-    better = {"scaled": replace(evaluation.scores["model"]["scaled"], squared=np.zeros((3, 1)))}
+    evaluation = replace(evaluation, scores={**evaluation.scores, "linear": linear})
+    fitted = result.fitted
+    check_gate(NewDataResult(fitted=fitted, series=result.series, evaluation=evaluation), "linear")
+
+
+def test_check_gate_compares_with_the_baseline(result) -> None:
+    model = result.evaluations["test"].scores["model"]
+    gate(result, model)
+    better = {"scaled": replace(model["scaled"], squared=np.zeros((3, 1)))}
     with pytest.raises(QualityGateError, match="no worse than linear"):
-        check_gate(replace(evaluation, scores={**evaluation.scores, "linear": better}), "linear")
+        gate(result, better)
+
+
+def test_check_gate_needs_rows_with_a_time(result) -> None:
+    timeless = replace(result, fitted=replace(result.fitted, seen_until=None))
+    with pytest.raises(UsageError, match="rows without a time.*with a time column"):
+        gate(timeless, result.evaluations["test"].scores["model"])
 
 
 def test_explain_on_new_data_agrees_with_the_saved_profile(model_directory, tmp_path) -> None:
@@ -332,3 +343,119 @@ def test_loading_refuses_an_altered_directory(model_directory, tmp_path, file, c
 def test_loading_refuses_a_folder_that_is_no_model(tmp_path) -> None:
     with pytest.raises(ModelDirectoryError, match=r"written by `tsattn fit`.*no MANIFEST.json"):
         load_fitted(tmp_path)
+
+
+def panel() -> pd.DataFrame:
+    """Return two towns, of which `b` ends earlier."""
+    frames = [load_frame(307, 2).assign(town="a"), load_frame(211, 1).assign(town="b")]
+    return pd.concat(frames, ignore_index=True)
+
+
+@pytest.fixture(scope="module")
+def panel_result():
+    return fit(panel(), quick(id_col="town"))
+
+
+def test_metrics_of_a_panel_name_the_first_and_last_time(panel_result) -> None:
+    block = split_metrics(panel_result.evaluations["test"], panel_result.series)
+    assert block["first_time"] == "2021-03-08T01:00:00"  # of b, which ends earlier
+    assert block["last_time"] == "2021-03-13T18:00:00"  # of a
+
+
+def test_evaluate_of_a_panel_scores_what_each_series_has_not_seen(panel_result) -> None:
+    again = evaluate(panel_result.fitted, panel())
+    assert len(again.evaluation.windows) == len(panel_result.evaluations["test"].windows)
+
+
+def test_examples_of_a_panel_are_of_one_series(panel_result) -> None:
+    examples, _ = example_windows(
+        panel_result.fitted, panel_result.series, panel_result.evaluations["test"]
+    )
+    assert examples.series_id.nunique() == 1
+    assert not examples.duplicated(["origin_time", "time"]).any()
+
+
+def test_predict_of_a_panel_skips_a_short_series_on_request(panel_result) -> None:
+    short = pd.concat([panel(), load_frame(5).assign(town="c")])
+    with pytest.raises(DataError, match=r"5 rows of series 'c'"):
+        predict(panel_result.fitted, short)
+    reasons = []
+    forecast = predict(panel_result.fitted, short, on_skip=reasons.append)
+    assert list(forecast.series_id.unique()) == ["a", "b"]
+    assert len(reasons) == 1
+    assert "series 'c'" in reasons[0]
+
+
+def test_predict_matches_ids_without_their_spaces(panel_result) -> None:
+    frame = panel()
+    ahead = pd.DataFrame(
+        {"time": [frame.time.max() + pd.Timedelta("1h")], "load": [np.nan], "town": ["a "]}
+    )
+    forecast = predict(panel_result.fitted, pd.concat([frame, ahead]))
+    assert list(forecast.series_id.unique()) == ["a", "b"]
+
+
+def test_predict_refuses_a_forecast_that_is_not_finite(panel_result) -> None:
+    frame = panel()
+    frame.loc[306, "load"] = 3e38
+    with pytest.raises(DataError, match=r"series 'a', whose forecast is not finite"):
+        predict(panel_result.fitted, frame)
+
+
+def test_predict_needs_only_the_lookback_to_be_complete(result) -> None:
+    frame = load_frame().drop(index=[20])
+    ahead = pd.DataFrame(
+        {"time": pd.date_range("2021-03-13 19:00", periods=3, freq="h"), "plan": [0.1, 0.2, 0.3]}
+    )
+    expected = predict(result.fitted, load_frame(), future=ahead)
+    pd.testing.assert_frame_equal(predict(result.fitted, frame, future=ahead), expected)
+    with pytest.raises(DataError, match=r"fit the model with --fill"):
+        predict(result.fitted, load_frame().drop(index=[300]), future=ahead)
+
+
+def test_predict_matches_numbered_times_by_their_number() -> None:
+    frame = load_frame().assign(time=range(1, 308))
+    result = fit(frame, quick(time_col="time", future_covariates="plan"))
+    plans = pd.DataFrame({"time": range(306, 311), "plan": [9.0, 9.0, 0.1, 0.2, 0.3]})
+    exact = predict(result.fitted, frame, future=plans[2:])
+    pd.testing.assert_frame_equal(predict(result.fitted, frame, future=plans), exact)
+    with pytest.raises(DataError, match=r"no 'plan' at 308"):
+        predict(result.fitted, frame, future=plans.assign(time=range(900, 905)))
+
+
+def test_predict_with_a_text_past_covariate_and_future_rows() -> None:
+    frame = load_frame().assign(kind=["a", "b"] * 153 + ["a"])
+    result = fit(frame, quick(future_covariates="plan"))
+    times = pd.date_range("2021-03-13 19:00", periods=3, freq="h")
+    forecast = predict(
+        result.fitted, frame, future=pd.DataFrame({"time": times, "plan": [0.1, 0.2, 0.3]})
+    )
+    assert len(forecast) == 3
+
+
+def test_predict_refuses_a_future_it_has_no_use_for() -> None:
+    result = fit(load_frame(), quick())
+    with pytest.raises(UsageError, match=r"`future` for a model that has none.*Leave it out"):
+        predict(result.fitted, load_frame(), future=load_frame(3))
+
+
+def test_fit_keeps_its_training_when_a_test_value_is_extreme(tmp_path) -> None:
+    frame = load_frame()
+    frame.loc[290, "load"] = 1e30
+    save(fit(frame, quick()), tmp_path / "model")
+    assert json.loads((tmp_path / "model" / "metrics.json").read_text())["test"]["num_windows"]
+
+
+def test_fit_does_not_depend_on_the_level_of_the_columns() -> None:
+    frame, level = load_frame(), 1e9
+    times = pd.date_range("2021-03-13 19:00", periods=3, freq="h")
+    ahead = pd.DataFrame({"time": times, "plan": [0.1, 0.2, 0.3]})
+    forecasts, errors = [], []
+    for shift in (0.0, level):
+        shifted = frame.assign(load=frame.load + shift, plan=frame.plan + shift)
+        result = fit(shifted, quick(future_covariates="plan"))
+        errors.append(result.evaluations["test"].scores["model"]["original"].mse)
+        future = ahead.assign(plan=ahead.plan + shift)
+        forecasts.append(predict(result.fitted, shifted, future=future).forecast - shift)
+    np.testing.assert_allclose(errors[1], errors[0], rtol=1e-3)
+    np.testing.assert_allclose(forecasts[1], forecasts[0], atol=1e-3)

@@ -70,3 +70,19 @@ def test_check_targets_refuses_a_target_that_is_constant_or_missing(values, scal
     values[:, 0] = np.nan
     with pytest.raises(DataError, match=r"Received: 'y', .*or missing there"):
         check_targets(fit_scaler(values, [slice(0, 47)], FEATURES), ["y"], "data.csv")
+
+
+def test_scaler_does_not_depend_on_the_offsets():
+    data = 1e9 + np.sin(np.arange(61.0))[:, None]
+    scaled, scalers = [], []
+    for offset in (1e9, 1e9 - 0.7, 1e9 + 1.3):
+        offsets = np.array([offset])
+        values = (data - offsets).astype(np.float32)
+        scalers.append(fit_scaler(values, [slice(0, 61)], ["y"], offsets=offsets))
+        scaled.append(scalers[0].transform(values, offsets=offsets))
+    for i in range(3):
+        np.testing.assert_allclose(scalers[i].mean, data.mean(), rtol=0, atol=1e-6)
+        np.testing.assert_allclose(scaled[i], scaled[0], atol=1e-5)
+        original = scalers[0].inverse_transform(scaled[i], [0])
+        assert original.dtype == np.float64
+        np.testing.assert_allclose(original, data, rtol=0, atol=1e-5)

@@ -225,3 +225,43 @@ def test_extend_series_appends_unknown_rows_at_the_next_times():
 def test_series_from_frame_does_not_change_the_schema_of_a_model():
     schema = replace(laid(table()).schema, calendar=("hour",))
     assert series_from_frame(table(HOURS[3:9]), schema, "new.csv").schema == schema
+
+
+@pytest.mark.parametrize("rows", [1, 2, ROWS])
+@pytest.mark.parametrize("size", [0, 1e8, -1e9])
+def test_series_holds_small_changes_of_large_values(size, rows):
+    frame = table(HOURS[:ROWS], y=size + np.sin(np.arange(ROWS)))
+    series = series_from_frame(frame[:rows], laid(frame).schema, "new.csv")
+    assert series.values.dtype == np.float32
+    original = series.original(slice(None), slice(None))
+    assert original.dtype == np.float64
+    np.testing.assert_allclose(original[:, 0], frame["y"][:rows], rtol=0, atol=3e-7)
+    np.testing.assert_allclose(series.original(np.array([0]), 0), frame["y"][:1], atol=3e-7)
+    assert series.notes == ()
+
+
+def test_series_keeps_values_that_float32_holds_as_they_are():
+    series = laid(table(y=1000.0 + np.arange(ROWS), flat=7))
+    np.testing.assert_array_equal(series.offsets, [0, 0, 0])
+
+
+@pytest.mark.parametrize(("low", "is_noted"), [(0.0, False), (1e9, True)])
+def test_series_notes_what_float32_blurs(low, is_noted):
+    level = np.where(np.arange(ROWS) < 15, low, low + 1e3 + low)
+    series = laid(table(y=level + np.arange(ROWS) / 3))
+    assert [note.split("; ")[0] for note in series.notes] == is_noted * [
+        "data.csv: column 'y' changes too little for its size to be read exactly (in float32)"
+    ]
+
+
+def test_series_notes_what_is_filled_and_what_stays_missing():
+    frame = table()
+    frame.loc[[0, 1, 5], "x"] = np.nan
+    series = laid(frame, fill="ffill")
+    assert "3 missing values in 3 rows" in series.notes[0]
+    assert "1 filled with --fill ffill, 2 left missing at the start" in series.notes[0]
+
+
+def test_series_refuses_to_fill_a_column_from_nothing():
+    with pytest.raises(DataError, match=r"Received: none in 'x'\. Complete it, or leave it out"):
+        laid(table(x=np.nan), fill="ffill")

@@ -18,6 +18,7 @@ def series_of(*lengths):
     return TimeSeries(
         schema=Schema(targets=("y",), freq="h"),
         values=np.zeros((borders[-1], 1), dtype=np.float32),
+        offsets=np.zeros(1),
         times=pd.RangeIndex(borders[-1]),
         filled=np.zeros(borders[-1], dtype=bool),
         series_ids=tuple(f"s{i}" for i in range(len(lengths))),

@@ -120,6 +120,7 @@ def series_of(values, filled=(), borders=None):
     return TimeSeries(
         schema=Schema(targets=("y",), past_covariates=("x",), future_covariates=("f",), freq="h"),
         values=values,
+        offsets=np.zeros(values.shape[1]),
         times=pd.RangeIndex(len(values)),
         filled=is_filled,
         series_ids=tuple(f"s{i}" for i in range(len(borders) - 1)),

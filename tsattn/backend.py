@@ -13,8 +13,17 @@ def select_backend(name: str | None) -> None:
         UsageError: the name is unknown, or Keras already runs on another backend.
     """
     if name is None:
-        return
-    require(name in BACKENDS, "`backend` must be known.", repr(name), f"Use {', '.join(BACKENDS)}.")
+        name, what = os.environ.get("KERAS_BACKEND"), "KERAS_BACKEND"
+        if not name or "keras" in sys.modules:
+            return
+    else:
+        what = "backend"
+    require(
+        name in BACKENDS,
+        f"`{what}` must be known.",
+        f"{what}={name!r}",
+        f"Use {', '.join(BACKENDS)}.",
+    )
     if "keras" not in sys.modules:
         os.environ["KERAS_BACKEND"] = name
         return
@@ -37,8 +46,15 @@ def start_keras(name: str | None = None, *, seed: int | None = None) -> None:
     """
     select_backend(name)
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+    if sys.stderr is None:  # closed by the caller
+        sys.stderr = open(os.devnull, "w")  # noqa: SIM115
     sys.stderr.flush()
-    stderr = os.dup(2)
+    try:
+        stderr = os.dup(2)
+    except OSError:  # closed by the caller; a file that took its number would be written into
+        stderr = os.open(os.devnull, os.O_WRONLY)
+        if stderr == 2:
+            stderr = os.dup(2)
     try:
         with open(os.devnull, "wb") as sink:
             os.dup2(sink.fileno(), 2)

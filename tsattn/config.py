@@ -1,12 +1,10 @@
 """What a fit can be asked for: its options, their defaults and the rules between them."""
 
-import json
 import math
-import tomllib
 from collections.abc import Sequence
 from dataclasses import dataclass, fields
-from pathlib import Path
-from typing import Any
+from types import NoneType
+from typing import Any, get_args, get_origin
 
 from tsattn.errors import UsageError
 
@@ -35,26 +33,13 @@ BASELINES = ("last_value", "seasonal_naive", "linear")
 BACKENDS = ("tensorflow", "jax", "torch")
 
 SCHEMA_OPTIONS = (
-    "target",
-    "time_col",
-    "time_format",
-    "id_col",
-    "past_covariates",
-    "future_covariates",
-    "drop",
-    "calendar",
-    "fill",
-)
+    "target", "time_col", "time_format", "id_col", "past_covariates", "future_covariates", "drop",
+    "calendar", "fill",
+)  # fmt: skip
 _COUNTS = (
-    "lookback",
-    "horizon",
-    "units",
-    "num_layers",
-    "batch_size",
-    "epochs",
-    "patience",
+    "lookback", "horizon", "units", "num_layers", "batch_size", "epochs", "patience",
     "windows_per_epoch",
-)
+)  # fmt: skip
 DEFAULT_QUANTILE_LEVELS = (0.1, 0.5, 0.9)
 
 
@@ -108,8 +93,58 @@ def require(condition: bool, rule: str, received: str, remedy: str) -> None:
         raise UsageError(f"{rule} Received: {received}. {remedy}")
 
 
+# What a value of each type of the fields above is called in a message.
+_KINDS: dict[Any, str] = {
+    bool: "true or false",
+    int: "a whole number",
+    float: "a number",
+    str: "text",
+    Sequence[str]: "a list of text",
+    Sequence[float]: "a list of numbers",
+}
+
+
+def as_type(name: str, value: object, expected: Any) -> Any:
+    """Return the value of an option; what NumPy and pandas made as Python's own.
+
+    Raises:
+        UsageError: it has another type than expected; true and false are not numbers.
+    """
+    plain = _as_plain(value)
+    allowed = get_args(expected) or (expected,)
+    kinds = " or ".join(_KINDS[kind] for kind in allowed if kind is not NoneType)
+    require(
+        any(_has_type(plain, kind) for kind in allowed),
+        f"`{name}` must be {kinds}.",
+        f"{name}={value!r}",
+        "Give a value of that type.",
+    )
+    return plain
+
+
+def _as_plain(value: Any) -> Any:
+    value = value.tolist() if hasattr(value, "tolist") else value
+    if isinstance(value, list | tuple):
+        return (list if isinstance(value, list) else tuple)(map(_as_plain, value))
+    return value
+
+
+def _has_type(value: object, kind: Any) -> bool:
+    if get_origin(kind) is Sequence:
+        (item,) = get_args(kind)
+        return isinstance(value, list | tuple) and all(_has_type(each, item) for each in value)
+    if isinstance(value, bool):
+        return kind is bool
+    return isinstance(value, int | float if kind is float else kind)
+
+
 def check_options(options: FitOptions) -> None:
-    """Raise a UsageError for the first option out of range or at odds with another."""
+    """Raise a UsageError for the first option of a wrong type, out of range or at odds with others.
+
+    Values of NumPy and pandas, as a search over parameters sets them, become Python's own.
+    """
+    for field in fields(FitOptions):
+        setattr(options, field.name, as_type(field.name, getattr(options, field.name), field.type))
     choices: dict[str, Sequence[str | None]] = {
         "attention": ATTENTIONS,
         "placement": (None, *PLACEMENTS),
@@ -127,17 +162,16 @@ def check_options(options: FitOptions) -> None:
         _require_count(name, getattr(options, name))
     _require_between("dropout", options.dropout, 0.0, 0.95)
     _require_between("learning_rate", options.learning_rate, 1e-8, 10.0)
-    _require_between("clip_norm", options.clip_norm, 1e-8, math.inf)
+    _require_between("clip_norm", options.clip_norm, 1e-8, 1e30)
     _require_between("seed", options.seed, 0, 2**31 - 1)
     parse_calendar(options.calendar)
     parse_split(options.split)
     _check_combinations(options)
 
 
-def _require_count(name: str, value: object) -> None:
-    is_count = isinstance(value, int) and not isinstance(value, bool) and value >= 1
+def _require_count(name: str, value: int | None) -> None:
     require(
-        value is None or is_count,
+        value is None or value >= 1,
         f"`{name}` must be a whole number of at least 1.",
         f"{name}={value!r}",
         "Give a positive integer.",
@@ -145,9 +179,8 @@ def _require_count(name: str, value: object) -> None:
 
 
 def _require_between(name: str, value: float, low: float, high: float) -> None:
-    is_number = isinstance(value, int | float) and not isinstance(value, bool)
     require(
-        is_number and low <= value <= high,
+        low <= value <= high,
         f"`{name}` must be a number from {low:g} to {high:g}.",
         f"{name}={value!r}",
         "Give a number in that range.",
@@ -219,7 +252,7 @@ def parse_calendar(calendar: str) -> tuple[str, ...] | None:
         return None
     if calendar == "none":
         return ()
-    names = tuple(name.strip() for name in calendar.split(","))
+    names = tuple(dict.fromkeys(name.strip() for name in calendar.split(",")))
     for name in names:
         require(
             name in CALENDAR_FIELDS,
@@ -260,23 +293,6 @@ def listed(names: Sequence[str], most: int = 20) -> str:
     """Return names for a message, cut short where there are many."""
     more = f", … ({len(names):,} in all)" if len(names) > most else ""
     return ", ".join(map(repr, names[:most])) + more
-
-
-def read_config(path: Path) -> dict[str, Any]:
-    """Return the options of a TOML or JSON file, or of a model's `config.json`."""
-    try:
-        text = path.read_text(encoding="utf-8")
-        content = json.loads(text) if path.suffix == ".json" else tomllib.loads(text)
-    except (OSError, ValueError) as error:
-        raise UsageError(
-            f"--config must be a readable TOML or JSON file. Received: {path} ({error}). "
-            "Check the path and its syntax."
-        ) from None
-    require(
-        isinstance(content, dict), "A config must be a table.", str(path), "Use option = value."
-    )
-    options = content.get("options", content)
-    return {key.replace("-", "_"): value for key, value in options.items()}
 
 
 def option_names() -> tuple[str, ...]:

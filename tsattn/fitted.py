@@ -29,7 +29,8 @@ class FittedForecaster:
     model: keras.Model
     linear: LinearBaseline
     naive_mae: np.ndarray  # (targets,) seasonal-naive MAE of the train rows, original units
-    seen_until: str | None  # time of the last row used in training or validation
+    # The last time of each series that was used in training or validation; None without times.
+    seen_until: dict[str, str] | None
     data_path: str | None = None
     data_sha256: str | None = None
 

@@ -79,9 +79,10 @@ class ScoreSum:
     def add(self, forecast: np.ndarray, actual: np.ndarray) -> None:
         """Add the errors of a batch; both arrays are (windows, horizon, targets)."""
         actual = actual.astype(np.float64)
-        error = np.abs(forecast - actual)
-        size = np.abs(forecast) + np.abs(actual)
-        share = np.divide(error, size, out=np.zeros_like(error), where=size > 0)
+        with np.errstate(invalid="ignore", over="ignore"):  # an infinite forecast scores NaN
+            error = np.abs(forecast - actual)
+            size = np.abs(forecast) + np.abs(actual)
+            share = np.divide(error, size, out=np.zeros_like(error), where=size > 0)
         self.num_windows += len(error)
         self._squared += np.square(error).sum(axis=0)
         self._absolute += error.sum(axis=0)
@@ -103,7 +104,7 @@ class ScoreSum:
 
 def skill(scores: Scores, baseline: Scores) -> float | None:
     """Return 1 - MSE / MSE of the baseline; None where the baseline makes no error."""
-    return 1 - scores.mse / baseline.mse if baseline.mse > 0 else None
+    return _number(1 - scores.mse / baseline.mse) if baseline.mse > 0 else None
 
 
 def seasonal_naive_mae(

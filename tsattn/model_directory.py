@@ -3,25 +3,37 @@
 import hashlib
 import importlib.metadata
 import json
-import zipfile
+import warnings
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pandas as pd
 
-from tsattn.baselines import LinearBaseline
-from tsattn.config import FitOptions, option_names
-from tsattn.data.scaling import Scaler
-from tsattn.data.schema import Schema
+from tsattn.config import FitOptions
 from tsattn.errors import ModelDirectoryError
 from tsattn.fitted import FittedForecaster, build_model
-from tsattn.outputs import MANIFEST
+from tsattn.model_checks import (
+    altered,
+    check_network_size,
+    checked_data,
+    checked_linear,
+    checked_options,
+    checked_scaler,
+    checked_schema,
+    reading,
+)
+from tsattn.outputs import MANIFEST, MODEL
 from tsattn.report import write_json
 
 FORMAT_VERSION = 1
 _PACKAGES = ("tsattn", "keras", "tensorflow", "jax", "torch", "numpy", "pandas", "scikit-learn")
+_FILES = ("model.keras", "config.json", "schema.json", "scaler.json", "linear.npz")
 _CHUNK = 1 << 20
+_PROFILE_TEXTS = ("target", "feature", "kind", "role", "measure")
+_PROFILE_COUNTS = ("horizon_first", "horizon_last", "lag_first", "lag_last", "num_windows")
+_PROFILE_NUMBERS = ("mean", "std", "p10", "p50", "p90")
 
 
 def save_fitted(directory: Path, fitted: FittedForecaster) -> None:
@@ -50,8 +62,8 @@ def save_fitted(directory: Path, fitted: FittedForecaster) -> None:
     )
 
 
-def write_manifest(directory: Path, data_sha256: str | None) -> None:
-    """Write the format, the package versions and the hash of every file; the last file to write."""
+def write_manifest(directory: Path, data_sha256: str | None, *, kind: str = MODEL) -> None:
+    """Write kind, format, package versions and the hash of every file; the last file to write."""
     versions = {}
     for name in _PACKAGES:
         try:
@@ -64,6 +76,7 @@ def write_manifest(directory: Path, data_sha256: str | None) -> None:
         if path.is_file()
     }
     content = {
+        "kind": kind,
         "format_version": FORMAT_VERSION,
         "packages": versions,
         "data_sha256": data_sha256,
@@ -79,23 +92,37 @@ def check_directory(directory: Path) -> None:
         ModelDirectoryError: it is missing, newer than this package, or a file was changed.
     """
     manifest = read_json(directory / MANIFEST)
-    version = manifest.get("format_version")
-    if not isinstance(version, int) or version > FORMAT_VERSION:
+    kind, version = manifest.get("kind", MODEL), manifest.get("format_version")
+    if kind != MODEL:
+        raise ModelDirectoryError(
+            f"A model must be a directory written by `tsattn fit`. Received: {directory} of kind "
+            f"{kind!r:.50}. Check the path, or fit the model again."
+        )
+    # True would be an integer too.
+    if type(version) is not int or not 1 <= version <= FORMAT_VERSION:
         raise ModelDirectoryError(
             f"A model directory must have format {FORMAT_VERSION} or older. Received: {directory} "
-            f"with format {version!r}. Upgrade tsattn to read it."
+            f"with format {version!r:.50}. Upgrade tsattn to read it."
         )
     files = manifest.get("files")
     if not isinstance(files, dict):
-        raise _altered(directory / MANIFEST, "it lists no files")
+        raise altered(directory / MANIFEST, "it lists no files")
+    for name in _FILES:
+        if name not in files:
+            raise altered(directory / MANIFEST, f"it does not list {name}")
     for name, digest in files.items():
-        path = directory / name
-        if not path.resolve().is_relative_to(directory.resolve()):
-            raise _altered(path, "it lies outside the directory")
-        if not path.is_file():
-            raise _altered(path, "it is missing")
-        if file_sha256(path) != digest:
-            raise _altered(path, "its content has changed since it was written")
+        with reading(directory / MANIFEST):
+            _check_file(directory, name, digest)
+
+
+def _check_file(directory: Path, name: str, digest: object) -> None:
+    path = directory / name
+    if not path.resolve().is_relative_to(directory.resolve()):
+        raise altered(path, "it lies outside the directory")
+    if not path.is_file():
+        raise altered(path, "it is missing")
+    if file_sha256(path) != digest:
+        raise altered(path, "its content has changed since it was written")
 
 
 def load_fitted(directory: str | Path) -> FittedForecaster:
@@ -109,58 +136,76 @@ def load_fitted(directory: str | Path) -> FittedForecaster:
     """
     directory = Path(directory)
     check_directory(directory)
-    config = read_json(directory / "config.json")
-    content = read_json(directory / "scaler.json")
-    try:
-        known = set(option_names())
-        options = FitOptions(**{k: v for k, v in config["options"].items() if k in known})
-        schema = Schema.from_json(read_json(directory / "schema.json"))
-        naive_mae = np.array(content["seasonal_naive_mae"], dtype=np.float64)
+    options = read_options(directory)
+    with reading(directory / "schema.json"):
+        schema = checked_schema(read_json(directory / "schema.json"))
+    with reading(directory / "config.json"):
+        data_path, data_sha256, seen_until = checked_data(
+            read_json(directory / "config.json"), schema
+        )
+    with reading(directory / "scaler.json"):
+        scaler, naive_mae = checked_scaler(read_json(directory / "scaler.json"), schema)
+    with reading(directory / "linear.npz"):
+        linear = checked_linear(directory / "linear.npz", options, schema)
+    weights = directory / "model.keras"
+    with reading(weights), warnings.catch_warnings():
+        warnings.simplefilter("error", UserWarning)
+        check_network_size(weights, options, schema)
         model = build_model(options, schema)
-        model.load_weights(directory / "model.keras")
-        with np.load(directory / "linear.npz") as arrays:
-            linear = LinearBaseline(
-                inputs=str(arrays["inputs"]),
-                strength=float(arrays["strength"]),
-                weights=arrays["weights"],
-                num_calendar_features=int(arrays["num_calendar_features"]),
-            )
-    except (KeyError, TypeError, ValueError, OSError, zipfile.BadZipFile) as error:
-        raise _altered(directory, f"it cannot be read ({error})") from None
+        model.load_weights(weights)
+    if not all(np.isfinite(array).all() for array in model.get_weights()):
+        raise altered(weights, "its weights are not finite numbers")
     return FittedForecaster(
         options=options,
         schema=schema,
-        scaler=Scaler.from_json(content),
+        scaler=scaler,
         model=model,
         linear=linear,
         naive_mae=naive_mae,
-        seen_until=config["data"]["seen_until"],
-        data_path=config["data"]["path"],
-        data_sha256=config["data"]["sha256"],
+        seen_until=seen_until,
+        data_path=data_path,
+        data_sha256=data_sha256,
     )
+
+
+def read_options(directory: Path) -> FitOptions:
+    """Return the options of a model directory; raise a ModelDirectoryError if that fails."""
+    path = directory / "config.json"
+    with reading(path):
+        return checked_options(read_json(path))
+
+
+def read_profile(directory: Path) -> pd.DataFrame:
+    """Return the saved attention profile; raise a ModelDirectoryError if that fails."""
+    path = directory / "attention" / "profile.csv"
+    types = {
+        **dict.fromkeys(_PROFILE_TEXTS, "str"),
+        **dict.fromkeys(_PROFILE_COUNTS, "int64"),
+        **dict.fromkeys(_PROFILE_NUMBERS, "float64"),
+    }
+    with reading(path):
+        # A feature may be called NA.
+        profile = pd.read_csv(path, keep_default_na=False, dtype=types)
+        if set(profile.columns) != set(types) or profile.empty:
+            raise altered(path, "it has other columns, or no rows")
+        if not np.isfinite(profile[list(_PROFILE_NUMBERS)].to_numpy()).all():
+            raise altered(path, "its scores are not finite numbers")
+    return profile
 
 
 def read_json(path: Path) -> dict[str, Any]:
     """Read a JSON object of a model directory; raise a ModelDirectoryError if that fails."""
-    try:
-        content = json.loads(path.read_text("utf-8"))
-    except FileNotFoundError:
-        raise ModelDirectoryError(
-            f"A model must be a directory written by `tsattn fit`. Received: {path.parent}, which "
-            f"has no {path.name}. Check the path, or fit the model again."
-        ) from None
-    except (OSError, ValueError) as error:
-        raise _altered(path, f"it cannot be read ({error})") from None
+    with reading(path):
+        try:
+            content = json.loads(path.read_text("utf-8"))
+        except FileNotFoundError:
+            raise ModelDirectoryError(
+                f"A model must be a directory written by `tsattn fit`. Received: {path.parent}, "
+                f"which has no {path.name}. Check the path, or fit the model again."
+            ) from None
     if not isinstance(content, dict):
-        raise _altered(path, "it is not a JSON object")
+        raise altered(path, "it is not a JSON object")
     return content
-
-
-def _altered(path: Path, what: str) -> ModelDirectoryError:
-    return ModelDirectoryError(
-        f"A model directory must be as it was written. Received: {path}: {what}. "
-        "Restore the directory from a copy, or fit the model again."
-    )
 
 
 def file_sha256(path: Path) -> str:

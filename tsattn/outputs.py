@@ -3,7 +3,10 @@
 import ctypes
 import ctypes.util
 import errno
+import json
 import os
+import re
+import secrets
 import shutil
 import sys
 from collections.abc import Iterator
@@ -13,43 +16,99 @@ from pathlib import Path
 from tsattn.errors import OutputError, UsageError
 
 MANIFEST = "MANIFEST.json"
+MODEL, PROFILE = "model", "profile"  # the kinds of folders, kept in their manifests
+_KIND_NAMES = {MODEL: "a model directory", PROFILE: "a profile folder written by explain"}
+# One per process: the same process number with another token is what an earlier process left.
+_TOKEN = secrets.token_hex(4)
 _AT_FDCWD = -100
 _RENAME_EXCHANGE = 2
 
 
-def check_output(path: Path, *, overwrite: bool, is_directory: bool) -> None:
+def check_output(
+    path: Path,
+    *,
+    overwrite: bool,
+    is_directory: bool,
+    kind: str = MODEL,
+    apart_from: Path | None = None,
+) -> None:
     """Check that an output may be written, before any work is done for it.
+
+    Args:
+        path: The output.
+        overwrite: Whether it may exist.
+        is_directory: Whether it is a folder or a file.
+        kind: Of a folder, which kind it may replace: `MODEL` or `PROFILE`.
+        apart_from: A folder that the output must neither be, nor hold, nor be in.
 
     Raises:
         UsageError: it exists, and may not or must not be overwritten.
         OutputError: its folder cannot be written.
     """
-    if path.exists():
-        is_ours = path.is_dir() == is_directory
-        if is_ours and is_directory:
-            is_ours = (path / MANIFEST).exists() or not any(path.iterdir())
-        if not is_ours:
-            what = "a model directory" if is_directory else "a file"
-            raise UsageError(
-                f"An output may replace only {what}. Received: {path}. Name another output."
-            )
-        if not overwrite:
-            raise UsageError(
-                f"An output must not exist yet. Received: {path}. "
-                "Name another one, or use --overwrite."
-            )
     with _output_errors(path):
-        path.parent.mkdir(parents=True, exist_ok=True)
-        probe = _partial(path)
+        _check_place(path, is_directory, apart_from)
+        if path.exists():
+            _check_replaceable(path, overwrite, kind if is_directory else None)
+        path = _resolved(path)
+        parent = next(folder for folder in path.parents if folder.exists())
+        probe = _partial(parent / path.name)
         probe.mkdir()
         probe.rmdir()
 
 
+def _check_place(path: Path, is_directory: bool, apart_from: Path | None) -> None:
+    place = _resolved(path)
+    if is_directory and Path.cwd().is_relative_to(place):
+        raise UsageError(
+            f"An output must not be the working directory or a folder around it. Received: {path}. "
+            "Name another output."
+        )
+    if apart_from is not None:
+        other = _resolved(apart_from)
+        if place.is_relative_to(other) or other.is_relative_to(place):
+            raise UsageError(
+                f"An output must lie apart from the model directory. Received: {path}, with the "
+                f"model {apart_from}. Name another output."
+            )
+
+
+def _check_replaceable(path: Path, overwrite: bool, kind: str | None) -> None:
+    """Raise a UsageError unless what exists may be replaced by a folder of a kind, or a file."""
+    if kind is None:
+        is_ours = path.is_file()  # no folder, device or pipe
+    else:
+        is_ours = path.is_dir() and (not any(path.iterdir()) or _kind_of(path) == kind)
+    if not is_ours:
+        what = _KIND_NAMES[kind] if kind else "a file"
+        raise UsageError(
+            f"An output may replace only {what}. Received: {path}. Name another output."
+        )
+    if not overwrite:
+        raise UsageError(
+            f"An output must not exist yet. Received: {path}. Name another one, or use --overwrite."
+        )
+
+
+def _kind_of(directory: Path) -> object:
+    """Return the kind of a folder, `MODEL` if its manifest does not say; None without manifest."""
+    manifest = directory / MANIFEST
+    if not manifest.is_file():
+        return None
+    try:
+        content = json.loads(manifest.read_text("utf-8"))
+    except (ValueError, RecursionError):
+        return MODEL
+    return content.get("kind", MODEL) if isinstance(content, dict) else MODEL
+
+
 @contextmanager
-def atomic_directory(path: Path, *, overwrite: bool) -> Iterator[Path]:
+def atomic_directory(path: Path, *, overwrite: bool, kind: str = MODEL) -> Iterator[Path]:
     """Yield a new folder to fill; it takes the place of `path` if the block ends well."""
-    check_output(path, overwrite=overwrite, is_directory=True)
-    partial = _partial(path)
+    check_output(path, overwrite=overwrite, is_directory=True, kind=kind)
+    path = _resolved(path)
+    with _output_errors(path):
+        path.parent.mkdir(parents=True, exist_ok=True)
+        partial = _partial(path)
     try:
         with _output_errors(path):
             partial.mkdir()
@@ -66,7 +125,10 @@ def atomic_directory(path: Path, *, overwrite: bool) -> Iterator[Path]:
 def atomic_file(path: Path, *, overwrite: bool) -> Iterator[Path]:
     """Yield the path of a file to write; it takes the place of `path` if the block ends well."""
     check_output(path, overwrite=overwrite, is_directory=False)
-    partial = _partial(path)
+    path = _resolved(path)
+    with _output_errors(path):
+        path.parent.mkdir(parents=True, exist_ok=True)
+        partial = _partial(path)
     try:
         with _output_errors(path):
             yield partial
@@ -75,14 +137,28 @@ def atomic_file(path: Path, *, overwrite: bool) -> Iterator[Path]:
         partial.unlink(missing_ok=True)
 
 
+def _resolved(path: Path) -> Path:
+    # Unlike Path.resolve, this raises nothing for a loop of links.
+    return Path(os.path.realpath(path))
+
+
 def _partial(path: Path) -> Path:
     """Return a name beside `path`, after removing what killed processes left under such names."""
-    for left in path.parent.glob(f".{path.name}.partial-*"):
-        process = left.name.rpartition("-")[2]
-        if process.isdigit() and not _is_running(int(process)):
-            shutil.rmtree(left) if left.is_dir() else left.unlink()
-    # The ending is kept, since writers choose their format by it.
-    return path.with_name(f".{path.name}.partial-{os.getpid()}")
+    prefix = f".{path.name}.partial-"
+    for left in path.parent.iterdir():
+        if left.name.startswith(prefix) and _is_leftover(left.name.removeprefix(prefix)):
+            is_folder = left.is_dir() and not left.is_symlink()
+            shutil.rmtree(left) if is_folder else left.unlink()
+    return path.with_name(f"{prefix}{os.getpid()}-{_TOKEN}")
+
+
+def _is_leftover(suffix: str) -> bool:
+    """Return whether the process that chose a suffix is gone."""
+    parts = re.fullmatch(r"([0-9]{1,9})(?:-([0-9a-f]+))?", suffix)
+    if parts is None:
+        return False
+    process, token = int(parts[1]), parts[2]
+    return token != _TOKEN if process == os.getpid() else not _is_running(process)
 
 
 def _is_running(process: int) -> bool:

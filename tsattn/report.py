@@ -17,7 +17,7 @@ from tsattn.profiles import AttentionProfile
 from tsattn.training import History
 
 NUM_EXAMPLES = 4
-FLOAT_FORMAT = "%.9g"
+FLOAT_FORMAT = "%.12g"
 
 
 def write_json(path: Path, content: dict[str, Any]) -> None:
@@ -30,10 +30,9 @@ def write_json(path: Path, content: dict[str, Any]) -> None:
 def split_metrics(evaluation: Evaluation, series: TimeSeries) -> dict[str, Any]:
     """Return the block of `metrics.json` for a split, with its first and last target time."""
     origins = evaluation.windows.origins
-    last = int(origins.max()) + evaluation.windows.horizon - 1
     return {
-        "first_time": time_text(series.times[int(origins.min())]),
-        "last_time": time_text(series.times[last]),
+        "first_time": time_text(series.times[origins].min()),
+        "last_time": time_text(series.times[origins + evaluation.windows.horizon - 1].max()),
         **evaluation.to_json(),
     }
 
@@ -67,7 +66,8 @@ def write_report(
     plots.save_figure(plots.plot_loss(epochs), folder / "loss.png")
     plots.save_figure(plots.plot_horizon_error(horizon_errors(shown)), folder / "horizon_error.png")
     examples, past = example_windows(fitted, series, shown)
-    plots.save_figure(plots.plot_forecast(examples, past), folder / "forecast.png")
+    title = f"series {examples['series_id'].iloc[0]}" if "series_id" in examples else ""
+    plots.save_figure(plots.plot_forecast(examples, past, title=title), folder / "forecast.png")
     if shown.attention:
         write_attention(directory / "attention", folder, fitted, shown)
 
@@ -100,7 +100,7 @@ def horizon_errors(evaluation: Evaluation) -> pd.DataFrame:
         for name, units in evaluation.scores.items()
         for step, error in enumerate(units["original"].absolute.mean(axis=1))
     ]
-    return pd.DataFrame(rows)
+    return _drawable(pd.DataFrame(rows))
 
 
 def score_table(evaluation: Evaluation) -> pd.DataFrame:
@@ -130,11 +130,14 @@ def example_windows(
 ) -> tuple[pd.DataFrame, pd.DataFrame]:
     """Return forecasts of a few windows beside the baselines, and the past before them.
 
-    The windows are spread over the kept ones so that they do not overlap where there is room.
+    The windows are spread over those of the first series, so that they do not overlap where there
+    is room.
     """
     forecast = evaluation.forecast
-    picks = np.linspace(0, len(forecast.origins) - 1, NUM_EXAMPLES + 2)[1:-1].round().astype(int)
-    picks = np.unique(picks)
+    owners = series.series_of(forecast.origins)
+    of_one = np.flatnonzero(owners == owners[0])
+    spread = np.linspace(0, len(of_one) - 1, NUM_EXAMPLES + 2)[1:-1].round().astype(int)
+    picks = of_one[np.unique(spread)]
     windows = replace(evaluation.windows, origins=forecast.origins[picks])
     batch = windows.gather(slice(None))
     columns = range(windows.num_targets)
@@ -152,12 +155,17 @@ def example_windows(
                 "target": target,
                 "origin_time": series.times[np.repeat(windows.origins, steps)],
                 "time": series.times[rows.ravel()],
-                "value": series.values[rows.ravel(), i],
+                "value": series.original(rows.ravel(), i),
             }
         )
         for i, target in enumerate(fitted.schema.targets)
     ]
-    return examples, pd.concat(past, ignore_index=True)
+    return _drawable(examples), pd.concat(past, ignore_index=True)
+
+
+def _drawable(table: pd.DataFrame) -> pd.DataFrame:
+    """Return a table without what overflowed."""
+    return table.replace([np.inf, -np.inf], np.nan)
 
 
 def forecast_csv(forecast: pd.DataFrame) -> str:

@@ -1,6 +1,9 @@
 """The command line: it parses, delegates and prints."""
 
+import contextlib
+import errno
 import json
+import os
 import sys
 from pathlib import Path
 from typing import Any
@@ -9,13 +12,32 @@ import click
 
 from tsattn import config
 from tsattn.cli import options
-from tsattn.errors import DataError, TsattnError
+from tsattn.errors import DataError, OutputError, TsattnError
 
+SOME_SKIPPED = 9
 INTERRUPTED = 130
+FORECAST_ENDINGS = (".csv", ".parquet", ".pq")
 
 
 class Commands(click.Group):
     """Ends with one message and the exit code that belongs to an error of ours."""
+
+    def main(self, *args: Any, **extra: Any) -> Any:
+        """Run the program; a full disk under stdout is an output that cannot be written."""
+        try:
+            return super().main(*args, **extra)
+        except OSError as error:
+            if error.errno != errno.ENOSPC:
+                raise
+            # Python would write what is left in the buffer when it ends, and fail again.
+            os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
+            with contextlib.suppress(OSError):  # stderr may be full too
+                click.echo(
+                    f"Error: The output must be writable. Received: stdout ({error.strerror}). "
+                    "Free space, or send it elsewhere.",
+                    err=True,
+                )
+            sys.exit(OutputError.exit_code)
 
     def invoke(self, ctx: click.Context) -> Any:
         """Run a command; turn our errors into a message and their exit code."""
@@ -32,7 +54,7 @@ class Commands(click.Group):
 @click.group(cls=Commands, context_settings={"help_option_names": ["-h", "--help"]})
 @click.version_option(package_name="tsattn")
 def main() -> None:
-    r"""Train LSTM/GRU attention forecasters on a CSV, and see which lags they look at.
+    """Train LSTM/GRU attention forecasters on a CSV, and see which lags they look at.
 
     \b
     tsattn inspect data.csv --target load             what is in the file
@@ -44,8 +66,9 @@ def main() -> None:
     \b
     Exit codes: 0 ok, 2 usage, 3 data, 4 training diverged, 5 data does not
     match the model, 6 quality gate failed, 7 model directory missing or
-    altered, 8 output not writable, 130 interrupted.
-    """
+    altered, 8 output not writable, 9 some series skipped, the rest written,
+    130 interrupted.
+    """  # noqa: D301 - click wants the backspace itself
 
 
 @main.command()
@@ -137,6 +160,12 @@ def explain(
             f"output={output}",
             "Leave --output out, or give other data with --data.",
         )
+    config.require(
+        not overwrite or output is not None,
+        "--overwrite replaces what is at --output.",
+        "--overwrite without --output",
+        "Leave --overwrite out, or name an output with --data and --output.",
+    )
     from tsattn.backend import start_keras
 
     start_keras()
@@ -175,6 +204,12 @@ def predict(
 ) -> None:
     """Forecast the steps that follow the last row of DATA with MODEL."""
     if output is not None:
+        config.require(
+            output.suffix.lower() in FORECAST_ENDINGS,
+            "A forecast is written as CSV or Parquet.",
+            f"output={output}",
+            f"Use a name that ends in {', '.join(FORECAST_ENDINGS)}.",
+        )
         from tsattn.outputs import check_output
 
         check_output(output, overwrite=overwrite, is_directory=False)
@@ -186,10 +221,17 @@ def predict(
     from tsattn.progress import Progress
     from tsattn.report import write_forecast
 
-    forecast = predicting.predict(model, data, future=future, progress=Progress(quiet=quiet))
+    skipped: list[str] = []
+    forecast = predicting.predict(
+        model, data, future=future, on_skip=skipped.append, progress=Progress(quiet=quiet)
+    )
     if output is not None:
         write_forecast(forecast, output, overwrite=overwrite)
     printing.print_forecast(forecast, output, as_json=as_json)
+    for reason in skipped:
+        click.echo(f"Skipped: {reason}", err=True)
+    if skipped:
+        sys.exit(SOME_SKIPPED)
 
 
 @main.command()
@@ -215,7 +257,7 @@ def evaluate(
     result = evaluating.evaluate(model, data, progress=Progress(quiet=quiet))
     printing.print_evaluation(result, as_json=as_json)
     if fail_if_worse_than:
-        evaluating.check_gate(result.evaluation, fail_if_worse_than)
+        evaluating.check_gate(result, fail_if_worse_than)
 
 
 @main.group()

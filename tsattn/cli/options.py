@@ -5,14 +5,17 @@ from pathlib import Path
 from typing import Any
 
 import click
+from click.core import ParameterSource
 
 from tsattn import config
-from tsattn.errors import UsageError
+from tsattn.cli.config_files import read_config
 
 Decorator = Callable[[Callable[..., Any]], Callable[..., Any]]
 
 PATH = click.Path(path_type=Path)
 DEFAULTS = config.FitOptions()
+# Options that a config gives only together with the value it has for another.
+DEPENDENT = {"placement": "attention", "quantile_levels": "loss"}
 
 
 def combined(*groups: Sequence[Decorator]) -> Decorator:
@@ -28,10 +31,22 @@ def combined(*groups: Sequence[Decorator]) -> Decorator:
 
 
 def fit_options(given: dict[str, Any]) -> config.FitOptions:
-    """Return the options of a fit from those that were given."""
-    return config.FitOptions(
-        **{name: value for name, value in given.items() if value not in (None, ())}
-    )
+    """Return the options of a fit from those that were given, by command line or config.
+
+    A config's empty list of columns is one too: it means none, where the default may mean all.
+    """
+    source = click.get_current_context().get_parameter_source
+    wanted = {
+        name: value
+        for name, value in given.items()
+        if value is not None and source(name) is not ParameterSource.DEFAULT
+    }
+    in_file = click.get_current_context().default_map or {}
+    for name, needed in DEPENDENT.items():
+        was = in_file.get(needed, getattr(DEFAULTS, needed))
+        if source(name) is ParameterSource.DEFAULT_MAP and given[needed] not in (None, was):
+            del wanted[name]
+    return config.FitOptions(**wanted)
 
 
 def _option(name: str, text: str, shown: str | None = None, **attributes: Any) -> Decorator:
@@ -55,19 +70,12 @@ def _read_config(ctx: click.Context, _: click.Parameter, path: Path | None) -> N
     """Make the options of a file the defaults of the command line, which then wins over it."""
     if path is None:
         return
-    given = config.read_config(path)
-    parameters = {parameter.name: parameter for parameter in ctx.command.params}
-    unknown = sorted(set(given) - set(parameters) - {"json"} | set(given) & {"config", "data"})
-    if unknown:
-        raise UsageError(
-            f"A config may hold only options of `fit`. Received: {', '.join(unknown)} in {path}. "
-            "Remove them; `tsattn fit --help` lists the options."
-        )
+    given = read_config(path)
     if "json" in given:
         given["as_json"] = given.pop("json")
+    multiple = {parameter.name for parameter in ctx.command.params if parameter.multiple}
     for name, value in given.items():
-        option = parameters[name]
-        if option.multiple:
+        if name in multiple:
             given[name] = config.as_names(value)
         elif isinstance(value, list):
             given[name] = ",".join(map(str, value))

@@ -3,17 +3,18 @@
 import json
 from dataclasses import asdict
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 import pandas as pd
 
 from tsattn.data.registry import PUBLIC_DATASETS
-from tsattn.evaluation import Evaluation
-from tsattn.pipeline.evaluating import NewDataResult
-from tsattn.pipeline.fitting import FitResult
 from tsattn.profiles import describe_scores, summarize_profile
-from tsattn.report import forecast_csv, score_table, split_metrics
+
+if TYPE_CHECKING:  # they load Keras, which listing the data sets does without
+    from tsattn.evaluation import Evaluation
+    from tsattn.pipeline.evaluating import NewDataResult
+    from tsattn.pipeline.fitting import FitResult
 
 SCORE_FORMATS = {
     "mse": "{:.4g}",
@@ -29,15 +30,17 @@ def print_json(content: dict[str, Any]) -> None:
     click.echo(json.dumps(content, indent=2, allow_nan=False, ensure_ascii=False, default=str))
 
 
-def print_fit(result: FitResult, output: Path) -> None:
+def print_fit(result: "FitResult", output: Path) -> None:
     """Print the scores of a fit on its test windows, or its validation windows without any."""
     name = "test" if "test" in result.evaluations else "val"
     _print_scores(result.evaluations[name], name)
     click.echo(f"\nmodel, metrics and plots: {output}")
 
 
-def print_evaluation(result: NewDataResult, *, as_json: bool) -> None:
+def print_evaluation(result: "NewDataResult", *, as_json: bool) -> None:
     """Print the scores on new data."""
+    from tsattn.report import split_metrics
+
     metrics = split_metrics(result.evaluation, result.series)
     if as_json:
         print_json(metrics)
@@ -61,6 +64,8 @@ def print_profile(profile: pd.DataFrame, folder: Path | None, *, as_json: bool) 
 
 def print_forecast(forecast: pd.DataFrame, output: Path | None, *, as_json: bool) -> None:
     """Print a forecast, or where it was written to."""
+    from tsattn.report import forecast_csv
+
     if as_json:
         print_json({"forecast": forecast.to_dict("records")})
     elif output is None:
@@ -87,7 +92,9 @@ def print_datasets(*, as_json: bool) -> None:
     click.echo(table(pd.DataFrame(rows), {"rows": "{:,}"}))
 
 
-def _print_scores(evaluation: Evaluation, title: str) -> None:
+def _print_scores(evaluation: "Evaluation", title: str) -> None:
+    from tsattn.report import score_table
+
     windows = f"{len(evaluation.windows):,} windows"
     click.echo(f"{title}, {windows} (skill of the model: 1 - MSE / MSE of the baseline)\n")
     click.echo(table(score_table(evaluation), SCORE_FORMATS))

@@ -9,6 +9,7 @@ from pandas.api import types
 
 from tsattn.config import resolve_columns
 from tsattn.data.columns import categories_of
+from tsattn.data.filling import fill_missing
 from tsattn.data.rows import find_duplicates
 from tsattn.data.schema import Schema, infer_schema
 from tsattn.data.series import TimeSeries, close_gaps, lay_rows
@@ -97,7 +98,8 @@ def repaired_series(
     except DataError as error:
         problems.append(str(error))
         filling = replace(series.schema, fill="ffill")
-        return close_gaps(replace(series, schema=filling), absent, source)
+        values, filled = fill_missing(replace(series, schema=filling))
+        return replace(series, values=values, filled=filled)
     notes += series.notes
     return series
 

@@ -4,10 +4,24 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from tsattn.config import listed
 from tsattn.data.frequency import seasonality
+from tsattn.errors import DataError
 
 if TYPE_CHECKING:
     from tsattn.data.series import TimeSeries
+
+
+def check_fillable(series: "TimeSeries", source: str) -> None:
+    """Raise a DataError that names the columns in which nothing is known."""
+    is_empty = np.isnan(series.values).all(axis=0)
+    if is_empty.any():
+        names = dict(zip(series.schema.features, series.schema.sources, strict=True))
+        columns = {names[series.schema.features[i]][0] for i in np.flatnonzero(is_empty)}
+        raise DataError(
+            f"{source}: a column must have values to be filled from. Received: none in "
+            f"{listed(sorted(columns))}. Complete it, or leave it out of the fit with --drop."
+        )
 
 
 def fill_missing(series: "TimeSeries") -> tuple[np.ndarray, np.ndarray]:

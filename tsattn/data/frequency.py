@@ -107,7 +107,8 @@ def _check_steps(times: pd.Index, freq: str | None, source: str) -> None:
                 f"by {step}. Leave the column out with --drop to number the rows."
             )
     else:
-        steps = int((times[-1] - times[0]).total_seconds() / step_seconds(freq)) + 1
+        ends = pd.DatetimeIndex(times[[0, -1]]).as_unit("ns").asi8.tolist()  # ints never overflow
+        steps = int((ends[1] - ends[0]) / 1e9 / step_seconds(freq)) + 1
     if steps > _MAX_STEPS_PER_ROW * len(times) + _FREE_STEPS:
         raise DataError(
             f"{source}: most time steps must have a row (here: {freq or 'steps of 1'}). Received: "
@@ -117,11 +118,23 @@ def _check_steps(times: pd.Index, freq: str | None, source: str) -> None:
 
 
 def next_times(last: object, freq: str | None, count: int) -> pd.Index:
-    """Return the `count` times that follow the last one."""
+    """Return the `count` times that follow the last one.
+
+    Raises:
+        DataError: they reach beyond what a timestamp can hold.
+    """
     if freq is None:
         start = int(str(last)) + 1
         return pd.RangeIndex(start, start + count)
-    return pd.date_range(pd.Timestamp(last), periods=count + 1, freq=freq)[1:]  # type: ignore[arg-type]
+    start_time = pd.Timestamp(last)  # type: ignore[arg-type]
+    try:
+        return pd.date_range(start_time, periods=count + 1, freq=freq)[1:]
+    except (pd.errors.OutOfBoundsDatetime, OverflowError):
+        raise DataError(
+            f"Times must lie before the year 2262. Received: {count} steps of {freq} after "
+            f"{start_time}. Forecast fewer steps, or leave the time column out with --drop to "
+            "number the rows."
+        ) from None
 
 
 def seasonality(freq: str | None) -> int:

@@ -23,7 +23,7 @@ def scaled_windows(
         horizon: Steps ahead to forecast.
     """
     schema = series.schema
-    values = scaler.transform(series.values)
+    values = scaler.transform(series.values, offsets=series.offsets)
     known = values[:, len(schema.features) - len(schema.future_covariates) :]
     calendar = calendar_features(series.times, schema.calendar or ())
     return make_windows(

@@ -205,7 +205,7 @@ def _count_windows(
     try:
         split = split_series(series, parts)
         check_targets(
-            fit_scaler(series.values, split.train, series.schema.features),
+            fit_scaler(series.values, split.train, series.schema.features, offsets=series.offsets),
             series.schema.targets,
             source,
         )

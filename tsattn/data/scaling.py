@@ -18,11 +18,18 @@ class Scaler:
     std: np.ndarray  # (features,) float64, 1 where the feature is constant
     constant: tuple[str, ...] = ()
 
-    def transform(self, values: np.ndarray) -> np.ndarray:
-        """Return the values (rows, features) scaled, as a new float32 array."""
+    def transform(self, values: np.ndarray, *, offsets: np.ndarray | None = None) -> np.ndarray:
+        """Return values scaled, as a new float32 array.
+
+        Args:
+            values: (rows, features), less their offsets.
+            offsets: (features,) float64, see `TimeSeries`; zeros if None.
+        """
+        if offsets is None:
+            offsets = np.zeros(len(self.mean))
         scaled = np.empty(values.shape, dtype=np.float32)
         for i in range(values.shape[1]):  # one column at a time keeps the float64 copies small
-            scaled[:, i] = (values[:, i] - self.mean[i]) / self.std[i]
+            scaled[:, i] = (values[:, i] - (self.mean[i] - offsets[i])) / self.std[i]
         for i, name in enumerate(self.features):
             if name in self.constant:
                 # A model knows nothing of values it never saw change. NaN stays NaN.
@@ -30,7 +37,7 @@ class Scaler:
         return scaled
 
     def inverse_transform(self, values: np.ndarray, columns: Sequence[int]) -> np.ndarray:
-        """Return scaled values in original units, in float32.
+        """Return scaled values in original units, in float64.
 
         Args:
             values: (..., columns) or, with quantiles, (..., columns, quantiles).
@@ -39,7 +46,7 @@ class Scaler:
         mean, std = self.mean[list(columns)], self.std[list(columns)]
         if values.ndim == 4:  # (windows, horizon, targets, quantiles)
             mean, std = mean[:, None], std[:, None]
-        return np.asarray(values * std + mean, dtype=np.float32)
+        return np.asarray(values * std + mean, dtype=np.float64)
 
     def to_json(self) -> dict[str, Any]:
         """Return the scaler as JSON-ready values."""
@@ -61,13 +68,20 @@ class Scaler:
         )
 
 
-def fit_scaler(values: np.ndarray, rows: Sequence[slice], features: Sequence[str]) -> Scaler:
+def fit_scaler(
+    values: np.ndarray,
+    rows: Sequence[slice],
+    features: Sequence[str],
+    *,
+    offsets: np.ndarray | None = None,
+) -> Scaler:
     """Measure each feature over the given rows, leaving out what is missing.
 
     Args:
-        values: (all rows, features), NaN where nothing is known.
+        values: (all rows, features), less their offsets; NaN where nothing is known.
         rows: the train rows, one slice per series.
         features: names of the columns.
+        offsets: (features,) float64, see `TimeSeries`; zeros if None.
     """
     mean, std, constant = [], [], []
     for i, name in enumerate(features):
@@ -80,7 +94,7 @@ def fit_scaler(values: np.ndarray, rows: Sequence[slice], features: Sequence[str
             constant.append(name)
     return Scaler(
         features=tuple(features),
-        mean=np.array(mean),
+        mean=np.array(mean) + (0.0 if offsets is None else offsets),
         std=np.array(std),
         constant=tuple(constant),
     )

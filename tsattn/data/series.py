@@ -8,8 +8,9 @@ import pandas as pd
 
 from tsattn.config import listed
 from tsattn.data.columns import numbers_of
-from tsattn.data.filling import fill_missing
+from tsattn.data.filling import check_fillable, fill_missing
 from tsattn.data.frequency import grid_positions, infer_frequency, next_times
+from tsattn.data.offsets import choose_offset, is_rounded
 from tsattn.data.rows import NO_ID as NO_ID
 from tsattn.data.rows import check_duplicates, group_rows, row_numbers, sort_rows
 from tsattn.data.schema import Schema
@@ -23,7 +24,8 @@ class TimeSeries:
     """One or many series, one below the other, each on an even grid of times."""
 
     schema: Schema
-    values: np.ndarray  # (rows, features) float32; NaN where nothing is known
+    values: np.ndarray  # (rows, features) float32, less the offsets; NaN where nothing is known
+    offsets: np.ndarray  # (features,) float64; values + offsets are the data
     times: pd.Index  # (rows,) DatetimeIndex, or whole numbers where there is no time
     filled: np.ndarray  # (rows,) bool: a target of that row was filled in
     series_ids: tuple[str, ...]  # (series,)
@@ -34,6 +36,10 @@ class TimeSeries:
     def num_rows(self) -> int:
         """Number of rows of all series together."""
         return len(self.values)
+
+    def original(self, rows: slice | np.ndarray, columns: int | slice) -> np.ndarray:
+        """Return the data of some rows and columns as float64: (rows,) or (rows, columns)."""
+        return np.asarray(self.values[rows, columns] + self.offsets[columns], dtype=np.float64)
 
     def series_of(self, rows: np.ndarray) -> np.ndarray:
         """Return the number of the series that each row belongs to."""
@@ -83,10 +89,11 @@ def lay_rows(frame: pd.DataFrame, schema: Schema, source: str) -> tuple[TimeSeri
         destination[rows] = positions + borders[-1]
         grids.append(grid)
         borders.append(borders[-1] + len(grid))
-    values = _read_values(frame, schema, destination, borders[-1], source, notes)
+    values, offsets = _read_values(frame, schema, destination, borders[-1], source, notes)
     series = TimeSeries(
         schema=replace(schema, freq=freq, time_zone=zone_of(times)),
         values=values,
+        offsets=offsets,
         times=grids[0] if len(grids) == 1 else grids[0].append(grids[1:]),
         filled=np.zeros(borders[-1], dtype=bool),
         series_ids=tuple(groups),
@@ -128,14 +135,25 @@ def _read_values(
     count: int,
     source: str,
     notes: list[str],
-) -> np.ndarray:
-    """Return the features (count, features) float32, each row of the table at its destination."""
+) -> tuple[np.ndarray, np.ndarray]:
+    """Return the features, each row of the table at its destination, and their offsets.
+
+    Shapes: (count, features) float32, less the offsets, and (features,) float64.
+    """
     values = np.full((count, len(schema.features)), np.nan, dtype=np.float32)
+    offsets = np.zeros(len(schema.features))
     in_place = len(frame) == count and bool(np.all(np.diff(destination) == 1))
     rows: slice | np.ndarray = slice(None) if in_place else destination
     for i, (column, category) in enumerate(schema.sources):
         if category is None:
-            values[rows, i] = numbers_of(frame[column], column, source)
+            numbers = numbers_of(frame[column], column, source)
+            offsets[i] = choose_offset(numbers)
+            values[rows, i] = numbers - offsets[i]
+            if is_rounded(numbers, offsets[i]):
+                notes.append(
+                    f"{source}: column {column!r} changes too little for its size to be read "
+                    "exactly (in float32); subtract the level of each series, or use differences"
+                )
         else:
             is_category = (frame[column].astype(str).str.strip() == category).to_numpy(dtype=bool)
             values[rows, i] = np.where(frame[column].isna().to_numpy(), np.nan, is_category)
@@ -146,7 +164,7 @@ def _read_values(
                 f"{source}: column {column!r} has values not seen in training "
                 f"({', '.join(sorted(unknown)[:5])}); they are read as none of the known ones"
             )
-    return values
+    return values, offsets
 
 
 def close_gaps(series: TimeSeries, absent: np.ndarray, source: str) -> TimeSeries:
@@ -161,12 +179,16 @@ def close_gaps(series: TimeSeries, absent: np.ndarray, source: str) -> TimeSerie
         return series
     if series.schema.fill is None:
         raise DataError(_describe_gaps(series, absent, source))
+    check_fillable(series, source)
     values, filled = fill_missing(series)
+    missing, remaining = np.isnan(series.values), np.isnan(values)
     note = (
-        f"{source}: {int(np.isnan(series.values).sum()):,} missing values in "
-        f"{int(np.isnan(series.values).any(axis=1).sum()):,} rows, of which {len(absent):,} rows "
-        f"were absent; filled with --fill {series.schema.fill}"
+        f"{source}: {int(missing.sum()):,} missing values in {int(missing.any(axis=1).sum()):,} "
+        f"rows, of which {len(absent):,} rows were absent; "
+        f"{int(missing.sum() - remaining.sum()):,} filled with --fill {series.schema.fill}"
     )
+    if remaining.any():
+        note += f", {int(remaining.sum()):,} left missing at the start, with nothing before them"
     return replace(series, values=values, filled=filled, notes=(*series.notes, note))
 
 

@@ -101,10 +101,13 @@ class TemporalAttention(keras.layers.Layer):
         if self.scope == "shared":
             channels = ops.mean(inputs, axis=-1, keepdims=True)
         logits = ops.einsum("bsc,st->btc", channels, self.kernel) + self.bias
-        if mask is None:
+        if steps == 1:
+            scores = 1 + 0 * logits  # Keras warns of its softmax here; the gradient is the same
+        elif mask is None:
             scores = self.softmax(logits)
         else:
             scores = self.softmax(logits, mask=ops.broadcast_to(mask, ops.shape(logits)))
+        if mask is not None:
             scores = ops.where(mask, scores, ops.zeros_like(scores))
             steps = ops.sum(ops.cast(mask, inputs.dtype), axis=1, keepdims=True)
         outputs = steps * scores * inputs

@@ -5,14 +5,15 @@ from pathlib import Path
 
 import pandas as pd
 
-from tsattn.config import BASELINES, require
-from tsattn.data.series import TimeSeries, series_from_frame
+from tsattn.config import BASELINES, listed, require
+from tsattn.data.series import TimeSeries
 from tsattn.data.windows import find_origins
 from tsattn.errors import DataError, QualityGateError
 from tsattn.evaluation import MODEL, Evaluation
 from tsattn.fitted import FittedForecaster
 from tsattn.model_directory import load_fitted
 from tsattn.pipeline.fitting import evaluate_fitted
+from tsattn.pipeline.known_rows import known_series, split_known
 from tsattn.pipeline.tables import Data, as_table
 from tsattn.progress import Progress
 from tsattn.training import compile_for
@@ -32,8 +33,8 @@ def evaluate(
 ) -> NewDataResult:
     """Score a model, beside the baselines, on the rows after those it was trained with.
 
-    Windows count whose targets are all later than the last validation row; of numbered rows, which
-    tell no time, every window counts.
+    Windows count whose targets are all later than the last validation row of their series; of rows
+    that carry no time, every window counts.
 
     Raises:
         DataError: there is no such window.
@@ -41,26 +42,26 @@ def evaluate(
     fitted = model if isinstance(model, FittedForecaster) else load_fitted(model)
     progress = progress or Progress()
     frame, source, notes = as_table(data)
-    series = series_from_frame(frame, fitted.schema, source)
+    known = split_known(frame, fitted.schema, source).known
+    series = known_series(known, fitted.schema, source)
     notes = [*notes, *series.notes]
     if fitted.seen_until is None:
-        notes.append(f"{source}: numbered rows tell no time; all of them are scored")
-    for note in notes:
-        progress.note(note)
+        notes.append(f"{source}: the rows carry no time; all of them are scored")
     found = find_origins(
         series,
-        unseen_rows(series, fitted.seen_until),
+        unseen_rows(series, fitted.seen_until or {}),
         lookback=fitted.lookback,
         horizon=fitted.horizon,
         score_filled=fitted.options.score_filled,
     )
     if not len(found.origins):
-        seen = f" after {fitted.seen_until}" if fitted.seen_until else ""
-        raise DataError(
-            f"{source}: there must be {fitted.horizon} rows{seen} with {fitted.lookback} rows "
-            f"before them. Received: {series.num_rows} rows up to {series.times[-1]} without such "
-            "a window. Give more data, with the rows before it."
-        )
+        raise DataError(_nothing_unseen(fitted, series, source))
+    scored = set(series.series_of(found.origins))
+    left_out = [name for i, name in enumerate(series.series_ids) if i not in scored]
+    if left_out:
+        notes.append(f"{source}: no unseen window in series {listed(left_out)}")
+    for note in notes:
+        progress.note(note)
     windows = fitted.windows(series, found.origins)
     compile_for(fitted.model, len(windows))
     with progress.bar("evaluating") as bar:
@@ -68,25 +69,50 @@ def evaluate(
     return NewDataResult(fitted=fitted, series=series, evaluation=evaluation)
 
 
-def unseen_rows(series: TimeSeries, seen_until: str | None) -> list[slice]:
-    """Return the rows of each series after a time; all rows if there is none."""
+def unseen_rows(series: TimeSeries, seen_until: dict[str, str]) -> list[slice]:
+    """Return the rows of each series after the time up to which it was seen."""
     parts = []
-    for start, end in zip(series.borders[:-1], series.borders[1:], strict=True):
+    borders = zip(series.series_ids, series.borders[:-1], series.borders[1:], strict=True)
+    for series_id, start, end in borders:
         first = int(start)
-        if seen_until is not None:
-            first += int((series.times[start:end] <= pd.Timestamp(seen_until)).sum())
+        if series_id in seen_until:
+            seen = seen_until[series_id]
+            times = series.times[start:end]
+            is_time = isinstance(times, pd.DatetimeIndex)
+            first += int((times <= (pd.Timestamp(seen) if is_time else int(seen))).sum())
         parts.append(slice(first, int(end)))
     return parts
 
 
-def check_gate(evaluation: Evaluation, baseline: str) -> None:
-    """Raise a QualityGateError if the model's MSE is above that of a baseline."""
+def _nothing_unseen(fitted: FittedForecaster, series: TimeSeries, source: str) -> str:
+    seen = f" after {max(fitted.seen_until.values())}" if fitted.seen_until else ""
+    return (
+        f"{source}: there must be {fitted.horizon} rows{seen} with {fitted.lookback} rows before "
+        f"them. Received: {series.num_rows} rows up to {series.times.max()} without such a window. "
+        "Give more data, with the rows before it."
+    )
+
+
+def check_gate(result: NewDataResult, baseline: str) -> None:
+    """Raise a QualityGateError if the model's MSE is above that of a baseline.
+
+    Raises:
+        UsageError: the baseline is unknown, or nothing tells the rows from those of the training.
+        QualityGateError: the model is worse.
+    """
     require(
         baseline in BASELINES,
         "A gate must be a baseline.",
         repr(baseline),
         f"Use {', '.join(BASELINES)}.",
     )
+    require(
+        result.fitted.seen_until is not None,
+        "A gate needs rows that the model has not seen.",
+        "rows without a time, which may be those of the training",
+        "Fit the model on data with a time column.",
+    )
+    evaluation = result.evaluation
     model = evaluation.scores[MODEL]["scaled"].mse
     bound = evaluation.scores[baseline]["scaled"].mse
     if not model <= bound:

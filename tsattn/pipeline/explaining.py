@@ -5,15 +5,22 @@ from pathlib import Path
 import pandas as pd
 
 from tsattn.config import parse_split, require
-from tsattn.data.series import TimeSeries, series_from_frame
+from tsattn.data.series import TimeSeries
 from tsattn.data.splits import split_series
 from tsattn.data.windows import find_origins
 from tsattn.errors import DataError, UsageError
 from tsattn.evaluation import Evaluation
 from tsattn.fitted import FittedForecaster
-from tsattn.model_directory import check_directory, load_fitted, read_json, write_manifest
-from tsattn.outputs import atomic_directory
+from tsattn.model_directory import (
+    check_directory,
+    load_fitted,
+    read_options,
+    read_profile,
+    write_manifest,
+)
+from tsattn.outputs import PROFILE, atomic_directory, check_output
 from tsattn.pipeline.fitting import evaluate_fitted
+from tsattn.pipeline.known_rows import known_series, split_known
 from tsattn.pipeline.tables import Data, as_table
 from tsattn.progress import Progress
 from tsattn.report import write_attention
@@ -31,8 +38,8 @@ def saved_profile(model: str | Path) -> pd.DataFrame:
     """
     directory = Path(model)
     check_directory(directory)
-    _check_attention(read_json(directory / "config.json")["options"]["attention"])
-    return pd.read_csv(directory / "attention" / "profile.csv")
+    _check_attention(read_options(directory).attention)
+    return read_profile(directory)
 
 
 def explain(
@@ -52,26 +59,30 @@ def explain(
         split: `"all"` its windows, or those of `"train"`, `"val"` or `"test"` when the data is
             split as the model's training data was.
         output: A folder to write profile, scores and plots to.
-        overwrite: Whether the folder may exist.
+        overwrite: Whether a profile folder may be replaced.
         progress: Where notes and progress go.
 
     Raises:
-        UsageError: the model has no attention, or the output exists.
+        UsageError: the model has no attention, or the output exists or is the model.
         DataError: the data holds no window.
     """
     require(split in SPLITS, "`split` must be known.", repr(split), f"Use {', '.join(SPLITS)}.")
+    if output is not None:
+        place = None if isinstance(model, FittedForecaster) else Path(model)
+        check_output(output, overwrite=overwrite, is_directory=True, kind=PROFILE, apart_from=place)
     fitted = model if isinstance(model, FittedForecaster) else load_fitted(model)
     _check_attention(fitted.options.attention)
     progress = progress or Progress()
     frame, source, notes = as_table(data)
-    series = series_from_frame(frame, fitted.schema, source)
+    known = split_known(frame, fitted.schema, source).known
+    series = known_series(known, fitted.schema, source)
     for note in (*notes, *series.notes):
         progress.note(note)
     evaluation = _evaluate_part(fitted, series, split, source, progress)
     if output is not None:
-        with atomic_directory(output, overwrite=overwrite) as directory:
+        with atomic_directory(output, overwrite=overwrite, kind=PROFILE) as directory:
             write_attention(directory, directory, fitted, evaluation)
-            write_manifest(directory, None)
+            write_manifest(directory, None, kind=PROFILE)
     if evaluation.attention is None:
         raise DataError(f"{source}: the model gave no scores.")
     return fitted.profile(evaluation.attention).to_frame()

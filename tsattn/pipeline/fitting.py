@@ -84,7 +84,7 @@ def fit(data: Data, options: FitOptions, *, progress: Progress | None = None) ->
     split = split_series(series, parse_split(options.split))
     series = _with_calendar(series, split)
     options, chosen = _settle(options, series)
-    scaler = fit_scaler(series.values, split.train, series.schema.features)
+    scaler = fit_scaler(series.values, split.train, series.schema.features, offsets=series.offsets)
     constant = _check_constant(scaler, series)
     windows, left_out = _split_windows(series, split, scaler, options)
     notes += [*chosen, *constant, *left_out]
@@ -173,7 +173,7 @@ def _untrained(
         naive_mae=seasonal_naive_mae(
             series.values, split.train, len(schema.targets), seasonality(schema.freq)
         ),
-        seen_until=_last_time(series, split),
+        seen_until=_seen_until(series, split),
         data_path=str(path) if path else None,
         data_sha256=file_sha256(path) if path else None,
     )
@@ -273,9 +273,12 @@ def _no_windows(name: str, parts: Sequence[slice], lookback: int, horizon: int) 
     )
 
 
-def _last_time(series: TimeSeries, split: Split) -> str | None:
-    """Return the last time used in training or validation; None for numbered rows."""
-    if series.schema.freq is None:
+def _seen_until(series: TimeSeries, split: Split) -> dict[str, str] | None:
+    """Return the last time used of each series; None where rows carry no time."""
+    if not series.schema.time_columns:
         return None
-    ends = [part.stop - 1 for part in split.val if part.stop > part.start]
-    return time_text(max(series.times[end] for end in ends))
+    return {
+        series_id: time_text(series.times[part.stop - 1])
+        for series_id, part in zip(series.series_ids, split.val, strict=True)
+        if part.stop > part.start
+    }

@@ -1,30 +1,23 @@
 """`predict`: the forecast that follows the last known row of every series."""
 
-from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
 
-from tsattn.data.series import TimeSeries, check_columns, extend_series, series_from_frame
-from tsattn.data.timestamps import parse_times
-from tsattn.errors import DataError, SchemaMismatchError
+from tsattn.config import require
+from tsattn.data.series import TimeSeries, extend_series, series_from_frame
+from tsattn.errors import DataError
 from tsattn.fitted import FittedForecaster
 from tsattn.forecasts import Forecast, point_and_quantiles
 from tsattn.model_directory import load_fitted
 from tsattn.models.forecaster import FORECAST
+from tsattn.pipeline.known_rows import known_series, split_known
 from tsattn.pipeline.tables import Data, as_table
 from tsattn.progress import Progress
 from tsattn.training import compile_for, run_batches
-
-
-@dataclass(frozen=True, kw_only=True)
-class _Tables:
-    """The rows up to the last known target of each series, and those after it."""
-
-    known: pd.DataFrame
-    ahead: list[pd.DataFrame]
 
 
 def predict(
@@ -32,6 +25,7 @@ def predict(
     data: Data,
     *,
     future: Data | None = None,
+    on_skip: Callable[[str], None] | None = None,
     progress: Progress | None = None,
 ) -> pd.DataFrame:
     """Forecast the `horizon` steps that follow the last known target of every series.
@@ -40,7 +34,10 @@ def predict(
         model: A model directory or a fitted forecaster.
         data: At least `lookback` rows of every series. Rows at the end without a target are known
             ahead: their future covariates are read.
-        future: More rows known ahead: the time, the id and the future covariates.
+        future: More rows known ahead: the time, the id and the future covariates. Without a time
+            column they are the steps after the last known row, in their order.
+        on_skip: Called with the reason for each series of a panel that cannot be forecast, while
+            the others are; None makes it an error.
         progress: Where notes go.
 
     Returns:
@@ -52,25 +49,37 @@ def predict(
     """
     fitted = model if isinstance(model, FittedForecaster) else load_fitted(model)
     progress = progress or Progress()
+    schema = fitted.schema
+    require(
+        future is None or bool(schema.future_covariates),
+        "`future` gives the future covariates of the horizon.",
+        "`future` for a model that has none",
+        "Leave it out.",
+    )
     frame, source, notes = as_table(data)
-    tables = _split_known(frame, fitted, source)
-    series = series_from_frame(tables.known, fitted.schema, source)
+    # What lies before the lookback is needed only to fill from.
+    last = None if schema.fill else fitted.lookback
+    tables = split_known(frame, schema, source, last)
+    series = known_series(tables.known, schema, source)
     for note in (*notes, *series.notes):
         progress.note(note)
     extended = extend_series(series, fitted.horizon)
     origins = extended.borders[1:] - fitted.horizon
-    _check_lookback(extended, origins, fitted.lookback, source)
-    if fitted.schema.future_covariates:
-        ahead = [(table, source) for table in tables.ahead]
+    if schema.future_covariates:
+        ahead = [(tables.ahead, source)] if len(tables.ahead) else []
         if future is not None:
-            future_frame, future_source, _ = as_table(future)
-            ahead.append((future_frame, future_source))
-        _write_ahead(extended, origins, ahead, fitted)
-    return run(fitted, extended, origins).to_frame(extended)
+            ahead.append(as_table(future)[:2])
+        _write_ahead(extended, origins, ahead, fitted.horizon)
+    usable = _usable(fitted, extended, origins, source, on_skip)
+    return run(fitted, extended, origins[usable], source).to_frame(extended)
 
 
-def run(fitted: FittedForecaster, series: TimeSeries, origins: np.ndarray) -> Forecast:
-    """Forecast from the given origins of a series, in original units."""
+def run(fitted: FittedForecaster, series: TimeSeries, origins: np.ndarray, source: str) -> Forecast:
+    """Forecast from the given origins of a series, in original units.
+
+    Raises:
+        DataError: a forecast is not finite.
+    """
     windows = fitted.windows(series, origins)
     compile_for(fitted.model, len(windows))
     levels = fitted.quantile_levels
@@ -82,68 +91,107 @@ def run(fitted: FittedForecaster, series: TimeSeries, origins: np.ndarray) -> Fo
             quantiles.append(quantile)
     columns = range(windows.num_targets)
     inverse = fitted.scaler.inverse_transform
-    return Forecast(
+    forecast = Forecast(
         targets=fitted.schema.targets,
         origins=origins,
         forecast=inverse(np.concatenate(points), columns),
         quantile_levels=levels,
         quantiles=inverse(np.concatenate(quantiles), columns) if levels else None,
     )
-
-
-def _split_known(frame: pd.DataFrame, fitted: FittedForecaster, source: str) -> _Tables:
-    """Split off the rows after the last known target of each series."""
-    schema = fitted.schema
-    ids = [schema.id_column] if schema.id_column else []
-    check_columns(frame, [*schema.time_columns, *schema.columns, *ids], source)
-    has_target = frame[list(schema.targets)].notna().any(axis=1).to_numpy()
-    if has_target.all():
-        return _Tables(known=frame, ahead=[])
-    times, _ = parse_times(frame, schema.time_columns, schema.time_format, source)
-    order = pd.Series(np.argsort(np.argsort(times.to_numpy(), kind="stable")), index=frame.index)
-    keys = frame[ids[0]].astype(str) if ids else pd.Series("", index=frame.index)
-    last_known = order.where(has_target, -1).groupby(keys).transform("max")
-    if (last_known < 0).any():
+    broken = ~np.isfinite(forecast.forecast).all(axis=(1, 2))
+    if broken.any():
+        name = _series_name(series, int(series.series_of(origins[broken][:1])[0]))
         raise DataError(
-            f"{source}: every series must have a known target. Received: none"
-            f"{f' for series {keys[last_known < 0].iloc[0]}' if ids else ''}. "
-            "Give the rows before the forecast too."
+            f"{source}: the values must be in a range the model can read. Received: {name}, whose "
+            "forecast is not finite. Look for extreme values in its last rows."
         )
-    is_ahead = order > last_known
-    return _Tables(known=frame[~is_ahead], ahead=[frame[is_ahead]] if is_ahead.any() else [])
+    return forecast
 
 
-def _check_lookback(series: TimeSeries, origins: np.ndarray, lookback: int, source: str) -> None:
-    """Check that every series has `lookback` complete rows before its origin."""
+def _usable(
+    fitted: FittedForecaster,
+    series: TimeSeries,
+    origins: np.ndarray,
+    source: str,
+    on_skip: Callable[[str], None] | None,
+) -> np.ndarray:
+    """Return the numbers of the series that can be forecast; report or raise for the others."""
+    usable = []
     for i, origin in enumerate(origins):
-        name = f"series {series.series_ids[i]!r}" if series.series_ids[i] else "the data"
-        known = int(origin - series.borders[i])
-        if known < lookback:
-            raise DataError(
-                f"{source}: a forecast needs the last {lookback} rows. Received: {known} rows of "
-                f"{name}. Give more rows."
-            )
-        missing = np.isnan(series.values[origin - lookback : origin]).any(axis=1)
-        if missing.any():
-            row = int(origin - lookback + np.argmax(missing))
-            raise DataError(
-                f"{source}: the last {lookback} rows must be complete. Received: {name} with "
-                f"missing values (first at {series.times[row]}). Complete them, or give earlier "
-                "rows to fill them from."
-            )
+        reason = _reason_against(fitted, series, i, int(origin), source)
+        if reason is None:
+            usable.append(i)
+        elif on_skip is None or len(origins) == 1:
+            raise DataError(reason)
+        else:
+            on_skip(reason)
+    if not usable:
+        raise DataError(
+            f"{source}: a series must be complete to be forecast. Received: {len(origins)} series, "
+            "none of which is. Complete them as said for each."
+        )
+    return np.array(usable)
+
+
+def _reason_against(
+    fitted: FittedForecaster, series: TimeSeries, number: int, origin: int, source: str
+) -> str | None:
+    """Return why a series cannot be forecast from its origin, None if it can."""
+    name, lookback = _series_name(series, number), fitted.lookback
+    known = origin - int(series.borders[number])
+    if known < lookback:
+        return (
+            f"{source}: a forecast needs the last {lookback} rows. Received: {known} rows of "
+            f"{name}. Give more rows."
+        )
+    missing = np.isnan(series.values[origin - lookback : origin]).any(axis=1)
+    if missing.any():
+        row = origin - lookback + int(np.argmax(missing))
+        return (
+            f"{source}: the last {lookback} rows must be complete. Received: {name} with "
+            f"missing values (first at {series.times[row]}). Complete them, or give earlier "
+            "rows to fill them from."
+        )
+    names = fitted.schema.future_covariates
+    ahead = series.values[origin : origin + fitted.horizon]
+    missing = np.isnan(ahead[:, ahead.shape[1] - len(names) :])
+    if not missing.any():
+        return None
+    step, column = np.argwhere(missing)[0]
+    return (
+        f"Future covariates must be known for all {fitted.horizon} steps of the horizon. "
+        f"Received: no {names[column]!r} at {series.times[origin + step]} for {name} "
+        f"({int(missing.any(axis=1).sum())} steps lack a value). Give them with --future, "
+        "or as rows without a target at the end of the data."
+    )
+
+
+def _series_name(series: TimeSeries, number: int) -> str:
+    series_id = series.series_ids[number]
+    return f"series {series_id!r}" if series_id else "the data"
 
 
 def _write_ahead(
     extended: TimeSeries,
     origins: np.ndarray,
     tables: Sequence[tuple[pd.DataFrame, str]],
-    fitted: FittedForecaster,
+    horizon: int,
 ) -> None:
     """Write the future covariates of the horizon into the appended rows, in place."""
-    horizon = fitted.horizon
-    names = fitted.schema.future_covariates
-    first = len(fitted.schema.features) - len(names)
-    only_ahead = replace(fitted.schema, targets=(), past_covariates=(), fill=None)
+    schema = extended.schema
+    names = schema.future_covariates
+    first = len(schema.features) - len(names)
+    texts = {
+        f"{name}={value}": name for name, values in schema.categories.items() for value in values
+    }
+    kept = {texts[name] for name in names if name in texts}
+    only_ahead = replace(
+        schema,
+        targets=(),
+        past_covariates=(),
+        categories={name: schema.categories[name] for name in kept},
+        fill=None,
+    )
     for table, source in tables:
         ahead = series_from_frame(table, only_ahead, source)
         for i, series_id in enumerate(ahead.series_ids):
@@ -151,41 +199,12 @@ def _write_ahead(
                 continue
             origin = origins[extended.series_ids.index(series_id)]
             rows = slice(int(ahead.borders[i]), int(ahead.borders[i + 1]))
-            times = extended.times[origin : origin + horizon]
-            if fitted.schema.freq is None:  # numbered rows start anew in each table
-                positions = np.where(
-                    np.arange(horizon) < rows.stop - rows.start, np.arange(horizon), -1
-                )
-            else:
-                positions = _match(ahead.times[rows], times, source)
+            if schema.time_columns:
+                wanted = extended.times[origin : origin + horizon]
+                positions = ahead.times[rows].get_indexer(wanted)
+            else:  # rows that carry no time follow the last known one
+                steps = np.arange(horizon)
+                positions = np.where(steps < rows.stop - rows.start, steps, -1)
             found = np.flatnonzero(positions >= 0)
-            extended.values[origin + found, first:] = ahead.values[rows][positions[found]]
-    _check_ahead(extended, origins, first, fitted)
-
-
-def _match(available: pd.Index, wanted: pd.Index, source: str) -> np.ndarray:
-    """Return the position of each wanted time, -1 where it is not available."""
-    if getattr(available, "tz", None) is None and getattr(wanted, "tz", None) is not None:
-        raise SchemaMismatchError(
-            f"{source}: its times must have a UTC offset as those of the training data have. "
-            f"Received: {available[0]}. Write the times with their offset."
-        )
-    return np.asarray(available.get_indexer(wanted))
-
-
-def _check_ahead(
-    extended: TimeSeries, origins: np.ndarray, first: int, fitted: FittedForecaster
-) -> None:
-    for i, origin in enumerate(origins):
-        ahead = extended.values[origin : origin + fitted.horizon, first:]
-        missing = np.isnan(ahead)
-        if missing.any():
-            step, column = np.argwhere(missing)[0]
-            name = fitted.schema.future_covariates[column]
-            which = f" of series {extended.series_ids[i]!r}" if extended.series_ids[i] else ""
-            raise DataError(
-                f"Future covariates must be known for all {fitted.horizon} steps of the horizon. "
-                f"Received: no {name!r}{which} at {extended.times[origin + step]} "
-                f"({int(missing.any(axis=1).sum())} steps lack a value). Give them with --future, "
-                "or as rows without a target at the end of the data."
-            )
+            values = ahead.original(rows, slice(None))[positions[found]]
+            extended.values[origin + found, first:] = values - extended.offsets[first:]

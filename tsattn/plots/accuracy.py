@@ -67,7 +67,9 @@ def plot_loss(history: pd.DataFrame) -> Figure:
     return finish(figure)
 
 
-def plot_forecast(examples: pd.DataFrame, past: pd.DataFrame, unit: str = "") -> Figure:
+def plot_forecast(
+    examples: pd.DataFrame, past: pd.DataFrame, unit: str = "", title: str = ""
+) -> Figure:
     """Plot some windows: the recent past, what came, the forecast and the baselines.
 
     The first `MAX_TARGETS` targets and `MAX_ORIGINS` evenly spaced origins are drawn; two origins
@@ -78,6 +80,7 @@ def plot_forecast(examples: pd.DataFrame, past: pd.DataFrame, unit: str = "") ->
             and quantiles (`q0.1 ...`) there are. Times are datetimes or row numbers.
         past: `target, origin_time, time, value`: known steps before each origin.
         unit: unit of the values.
+        title: what stands above the panels, such as the name of the series.
     """
     num_targets = examples["target"].nunique()
     examples, past = _select_windows(examples, past)
@@ -104,6 +107,7 @@ def plot_forecast(examples: pd.DataFrame, past: pd.DataFrame, unit: str = "") ->
             axes.set_xlabel(label)
     return finish(
         figure,
+        title,
         f"first {len(targets)} of {num_targets} targets" if num_targets > len(targets) else "",
         f"beyond the axis: {', '.join(dict.fromkeys(cut))}" if cut else "",
     )

@@ -1,0 +1,264 @@
+"""A model directory that someone altered, manifest and all, is refused and never harms."""
+
+import json
+import shutil
+import time
+import zipfile
+
+import h5py
+import numpy as np
+import pandas as pd
+import pytest
+
+from tsattn.errors import ModelDirectoryError, UsageError
+from tsattn.model_directory import load_fitted, read_profile, write_manifest
+from tsattn.pipeline.explaining import explain, saved_profile
+
+REFUSED = r"(?s)\A[^\n]*Received: [^\n]*\. (Restore|Check|Upgrade)[^\n]*\Z"
+DEEP = "[" * 200_000
+
+
+@pytest.fixture
+def copy(model_directory, tmp_path):
+    """Return a copy of the model to change."""
+    return shutil.copytree(model_directory, tmp_path / "copy")
+
+
+def reseal(directory) -> None:
+    (directory / "MANIFEST.json").unlink()
+    write_manifest(directory, None)
+
+
+def set_in(path, keys, value) -> None:
+    """Set a value deep in a JSON file, or take it out if it is `...`."""
+    content = json.loads(path.read_text())
+    part = content
+    for key in keys[:-1]:
+        part = part[key]
+    if value is ...:
+        del part[keys[-1]]
+    else:
+        part[keys[-1]] = value
+    path.write_text(json.dumps(content))
+
+
+def refuse(directory) -> None:
+    start = time.monotonic()
+    with pytest.raises(ModelDirectoryError, match=REFUSED) as caught:
+        load_fitted(directory)
+    assert time.monotonic() - start < 5
+    assert len(str(caught.value)) < 1500
+
+
+@pytest.mark.parametrize(
+    ("file", "keys", "value"),
+    [
+        ("config", ["options"], []),
+        ("config", ["options"], ...),
+        ("config", ["data"], ...),
+        ("config", ["data"], 5),
+        *(("config", ["options", name], value) for name, value in [
+            ("attention", "foo"), ("attention", []), ("placement", "foo"), ("placement", ...),
+            ("loss", "foo"), ("cell", {}), ("normalization", None), ("calendar", 5), ("split", 5),
+            ("units", 2_000_000), ("units", 10**30), ("units", None), ("lookback", 1_000_000),
+            ("lookback", ...), ("num_layers", 20_000), ("horizon", 10**8),
+            ("dropout", float("nan")),
+            ("quantile_levels", 5), ("score_filled", "yes"), ("seed", -1), ("units", True),
+            ("units", "5"),
+        ]),
+        *(("config", ["data", "seen_until"], value) for value in (
+            "garbage", 5, [], {"": 5}, {"": "garbage"}, {"": "NaT"}, {"": ""},
+            {"": "2021-03-11T05:00:00+01:00"}, ...)),
+        *(("schema", [name], value) for name, value in [
+            ("categories", []), ("categories", {"a": "b"}), ("freq", "foo"), ("freq", 5),
+            ("freq", "0h"), ("freq", "-1h"), ("freq", None), ("freq", "9" * 30 + "h"),
+            ("time_columns", 5), ("time_columns", "time"), ("targets", [5]), ("targets", []),
+            ("targets", ...), ("targets", ["wind"]), ("past_covariates", None), ("calendar", None),
+            ("calendar", ["foo"]), ("calendar", ["hour", "hour"]), ("time_zone", "foo"),
+            ("time_zone", "America"), ("time_zone", "\0"), ("time_zone", 5), ("fill", "foo"),
+            ("more", 1), ("id_column", []), ("time_format", 7),
+        ]),
+        *(("scaler", [name], value) for name, value in [
+            ("mean", ...), ("mean", 5), ("mean", [1, 2]), ("mean", [1, 2, float("nan")]),
+            ("mean", ["a", 1, 2]), ("mean", [[1], [2], [3]]), ("std", [0, 1, 2]),
+            ("std", [-1, 1, 2]), ("std", {}), ("features", ["a", "b", "c"]), ("features", "abc"),
+            ("constant", [5]), ("constant", ...), ("constant", [[]]),
+            ("seasonal_naive_mae", [1, 2]), ("seasonal_naive_mae", ...),
+            ("seasonal_naive_mae", [-1]), ("seasonal_naive_mae", ["a"]),
+        ]),
+    ],
+)  # fmt: skip
+def test_wrong_value_is_refused(copy, file, keys, value) -> None:
+    set_in(copy / f"{file}.json", keys, value)
+    reseal(copy)
+    refuse(copy)
+
+
+@pytest.mark.parametrize("name", ["config.json", "schema.json", "scaler.json"])
+@pytest.mark.parametrize("text", [DEEP, "", "5", '{"a"', "\xff", "9" * 5000, "1e999"])
+def test_json_that_is_no_table_is_refused(copy, name, text) -> None:
+    (copy / name).write_text(text, "latin-1")
+    reseal(copy)
+    refuse(copy)
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"format_version": True},
+        {"format_version": 0},
+        {"format_version": -1},
+        {"format_version": "1"},
+        {"kind": "profile"},
+        {"kind": []},
+        {"files": {}},
+        {"files": []},
+        *({"files": {name: ""}} for name in ("a\0b", "a" * 5000, "/etc/passwd", "\ud800")),
+    ],
+    ids=lambda change: str(change)[:40],
+)
+def test_wrong_manifest_is_refused(copy, change) -> None:
+    content = json.loads((copy / "MANIFEST.json").read_text())
+    if change.get("files"):
+        change = {"files": content["files"] | change["files"]}
+    (copy / "MANIFEST.json").write_text(json.dumps(content | change))
+    refuse(copy)
+
+
+@pytest.mark.parametrize("text", [DEEP, "", "5"])
+def test_manifest_that_is_no_table_is_refused(copy, text) -> None:
+    (copy / "MANIFEST.json").write_text(text)
+    refuse(copy)
+
+
+@pytest.mark.parametrize(
+    "name", ["model.keras", "config.json", "schema.json", "scaler.json", "linear.npz"]
+)
+def test_needed_file_must_be_listed(copy, name) -> None:
+    set_in(copy / "MANIFEST.json", ["files", name], ...)
+    refuse(copy)
+
+
+def test_manifest_without_kind_is_that_of_a_model(copy) -> None:
+    set_in(copy / "MANIFEST.json", ["kind"], ...)
+    assert load_fitted(copy).schema.targets == ("load",)
+
+
+@pytest.mark.parametrize("name", ["model.keras", "linear.npz"])
+@pytest.mark.parametrize("content", [b"", b"no archive", b"PK\5\6" + bytes(18)])
+def test_broken_archive_is_refused(copy, name, content) -> None:
+    (copy / name).write_bytes(content)
+    reseal(copy)
+    refuse(copy)
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"weights": np.zeros((1, 2, 3), "float32")},
+        {"weights": np.zeros((40, 1000, 1000), "float32")},
+        {"weights": "text"},
+        {"weights": "nan"},
+        {"inputs": "foo"},
+        {"strength": [1, 2]},
+        {"num_calendar_features": 2},
+        {"inputs": np.array([{}])},
+    ],
+    ids=lambda change: str(change)[:40],
+)
+def test_wrong_linear_weights_are_refused(copy, change) -> None:
+    with np.load(copy / "linear.npz") as arrays:
+        content = dict(arrays)
+    if isinstance(change.get("weights"), str):
+        value = {"text": "a", "nan": np.float32("nan")}[change["weights"]]
+        change = {"weights": np.full(content["weights"].shape, value)}
+    np.savez_compressed(copy / "linear.npz", **(content | change))
+    reseal(copy)
+    refuse(copy)
+
+
+def test_weights_that_are_not_finite_are_refused(copy, tmp_path) -> None:
+    path = copy / "model.keras"
+    with zipfile.ZipFile(path) as archive:
+        parts = {name: archive.read(name) for name in archive.namelist()}
+    (tmp_path / "w.h5").write_bytes(parts["model.weights.h5"])
+
+    def spoil(_name, item) -> None:
+        if isinstance(item, h5py.Dataset) and item.dtype == "float32":
+            item[...] = np.nan
+
+    with h5py.File(tmp_path / "w.h5", "a") as file:
+        file.visititems(spoil)
+    parts["model.weights.h5"] = (tmp_path / "w.h5").read_bytes()
+    with zipfile.ZipFile(path, "w") as archive:
+        for name, content in parts.items():
+            archive.writestr(name, content)
+    reseal(copy)
+    refuse(copy)
+
+
+def test_weights_of_another_network_are_refused_in_one_line(copy) -> None:
+    set_in(copy / "config.json", ["options", "units"], 7)
+    reseal(copy)
+    refuse(copy)
+
+
+@pytest.mark.parametrize(
+    "content", [None, b"", b"a,b\n1,2\n", b"\xff\xfe\0\1", b"target,feature\n"]
+)
+def test_wrong_profile_is_refused(copy, content) -> None:
+    path = copy / "attention" / "profile.csv"
+    if content is None:
+        path.unlink()
+    else:
+        path.write_bytes(content)
+    reseal(copy)
+    with pytest.raises(ModelDirectoryError, match=REFUSED):
+        saved_profile(copy)
+
+
+@pytest.mark.parametrize("value", [[], {}, {"attention": []}])
+def test_profile_of_a_wrong_config_is_refused(copy, value) -> None:
+    set_in(copy / "config.json", ["options"], value)
+    reseal(copy)
+    with pytest.raises(ModelDirectoryError, match=REFUSED):
+        saved_profile(copy)
+
+
+@pytest.mark.parametrize("name", ["NA", "null", "nan", "007"])
+def test_profile_keeps_every_feature_name(copy, name) -> None:
+    path = copy / "attention" / "profile.csv"
+    table = pd.read_csv(path)
+    table.replace({"feature": {"wind": name}}).to_csv(path, index=False)
+    profile = read_profile(copy)
+    assert list(profile.feature.unique()) == ["load", name, "plan"]
+    pd.testing.assert_series_equal(profile["mean"], table["mean"])
+    assert profile.lag_first.dtype == "int64"
+
+
+def test_explain_never_replaces_a_model(copy, csv_path, tmp_path) -> None:
+    before = {path: path.read_bytes() for path in copy.rglob("*") if path.is_file()}
+    other = shutil.copytree(copy, tmp_path / "other")
+    link = tmp_path / "link"
+    link.symlink_to(copy)
+    for output in (copy, link, copy / "attention", copy / "new", tmp_path, other):
+        with pytest.raises(UsageError, match=r"Received: .*\. Name another output"):
+            explain(copy, csv_path, output=output, overwrite=True)
+    assert {path: path.read_bytes() for path in copy.rglob("*") if path.is_file()} == before
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["copy", "link", "other"]
+
+
+def test_explain_replaces_a_profile_which_is_no_model(copy, csv_path, tmp_path) -> None:
+    output = tmp_path / "profile"
+    for overwrite in (False, True):
+        explain(copy, csv_path, output=output, overwrite=overwrite)
+    with pytest.raises(ModelDirectoryError, match=r"of kind 'profile'.*Check the path"):
+        load_fitted(output)
+    with pytest.raises(ModelDirectoryError, match="of kind 'profile'"):
+        saved_profile(output)
+
+
+def test_explain_refuses_its_output_before_any_work(copy, tmp_path) -> None:
+    (tmp_path / "profile").mkdir()
+    with pytest.raises(UsageError, match="must not exist"):
+        explain(copy, tmp_path / "no.csv", output=tmp_path / "profile")

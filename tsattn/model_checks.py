@@ -1,0 +1,196 @@
+"""What the files of a model directory must hold; checked before a network is built from them."""
+
+import zipfile
+import zlib
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from pandas.tseries.frequencies import to_offset
+
+from tsattn.baselines import LinearBaseline
+from tsattn.config import (
+    CALENDAR_FIELDS,
+    FILLS,
+    FitOptions,
+    check_options,
+    option_names,
+    parse_quantile_levels,
+)
+from tsattn.data.calendar import calendar_names
+from tsattn.data.frequency import step_seconds
+from tsattn.data.scaling import Scaler
+from tsattn.data.schema import Schema
+from tsattn.errors import ModelDirectoryError, UsageError
+
+_LONGEST = 300  # characters of a path or of a library's message that are shown
+_LAYER_BYTES = 1000  # what a layer takes in model.keras at least, beside its weights
+_UNREADABLE = (
+    ArithmeticError,
+    AttributeError,
+    EOFError,
+    LookupError,
+    MemoryError,
+    OSError,
+    RuntimeError,  # RecursionError among them
+    TypeError,
+    UsageError,
+    UserWarning,  # of Keras: weights that it leaves out
+    ValueError,
+    zipfile.BadZipFile,
+    zlib.error,
+)
+
+
+def altered(path: Path, what: str) -> ModelDirectoryError:
+    """Return the error for a file that is not as it was written."""
+    return ModelDirectoryError(
+        f"A model directory must be as it was written. Received: {_one_line(path)}: "
+        f"{_one_line(what)}. Restore the directory from a copy, or fit the model again."
+    )
+
+
+def _one_line(text: object) -> str:
+    line = " ".join(str(text).split())
+    return line if len(line) <= _LONGEST else f"{line[:_LONGEST]}…"
+
+
+@contextmanager
+def reading(path: Path) -> Iterator[None]:
+    """Turn whatever the content of a file causes while it is read into a ModelDirectoryError."""
+    try:
+        yield
+    except _UNREADABLE as error:
+        raise altered(path, f"it cannot be read ({error or type(error).__name__})") from None
+
+
+def checked_options(content: Mapping[str, Any]) -> FitOptions:
+    """Return the options of a `config.json`; raise ValueError or UsageError for a wrong one."""
+    known = set(option_names())
+    options = FitOptions(**{k: v for k, v in content["options"].items() if k in known})
+    check_options(options)
+    for name in ("lookback", "horizon", "units", "num_layers"):
+        _require(getattr(options, name) is not None, f"{name} is missing")
+    is_placed = options.attention == "none" or options.placement is not None
+    _require(is_placed, "placement is missing")
+    _require(isinstance(options.score_filled, bool), "score_filled is not true or false")
+    return options
+
+
+def checked_data(
+    content: Mapping[str, Any], schema: Schema
+) -> tuple[str | None, str | None, dict[str, str] | None]:
+    """Return path, hash and last times of the training data, as `config.json` tells them."""
+    path, sha256, seen_until = (content["data"][name] for name in ("path", "sha256", "seen_until"))
+    for name, value in (("path", path), ("sha256", sha256)):
+        _require(value is None or isinstance(value, str), f"{name} is not a text")
+    _require(seen_until is None or isinstance(seen_until, dict), "seen_until is not a table")
+    for text in (seen_until or {}).values():
+        _require(isinstance(text, str), "seen_until holds no texts")
+        if schema.freq is None:
+            int(text)
+        else:
+            time = pd.Timestamp(text)
+            is_time = not pd.isna(time) and (time.tz is None) == (schema.time_zone is None)
+            _require(is_time, f"seen_until={text!r} is not a time of the series")
+    return path, sha256, seen_until
+
+
+def checked_schema(content: dict[str, Any]) -> Schema:
+    """Return the schema of a `schema.json`; raise an error of `reading` for a wrong one."""
+    for values in content["categories"].values():
+        _require(isinstance(values, list), "categories holds no lists")
+    schema = Schema.from_json(content)
+    names = ("time_columns", "targets", "past_covariates", "future_covariates", "calendar")
+    lists = {name: getattr(schema, name) for name in names}
+    for name, values in {**lists, **schema.categories}.items():
+        is_texts = isinstance(values, tuple) and all(isinstance(value, str) for value in values)
+        _require(is_texts, f"{name} is not a list of texts")
+    for name in ("time_format", "id_column", "freq", "time_zone"):
+        value = getattr(schema, name)
+        _require(value is None or isinstance(value, str), f"{name} is not a text")
+    features, fields = schema.features, schema.calendar or ()
+    _require(len(schema.targets) > 0, "it has no targets")
+    _require(len(set(features)) == len(features), "a feature is named twice")
+    _require(schema.fill in (None, *FILLS), f"fill={schema.fill!r} is unknown")
+    _require(
+        set(fields) <= set(CALENDAR_FIELDS) and len(set(fields)) == len(fields),
+        "calendar has an unknown field",
+    )
+    _require(schema.freq is not None or not fields, "calendar needs freq")
+    if schema.freq is not None:
+        _require(to_offset(schema.freq).n > 0 and step_seconds(schema.freq) > 0, "freq is no step")
+    if schema.time_zone is not None:
+        pd.Timestamp("2024-01-01", tz=schema.time_zone)
+    return schema
+
+
+def checked_scaler(content: dict[str, Any], schema: Schema) -> tuple[Scaler, np.ndarray]:
+    """Return the scaler of a `scaler.json` and the seasonal-naive MAE (targets,)."""
+    for name in ("features", "mean", "std", "constant", "seasonal_naive_mae"):
+        _require(isinstance(content[name], list), f"{name} is not a list")
+    scaler = Scaler.from_json(content)
+    _require(scaler.features == schema.features, "its features are not those of the schema")
+    _require(set(scaler.constant) <= set(schema.features), "constant names no feature")
+    for name, values in (("mean", scaler.mean), ("std", scaler.std)):
+        is_vector = values.shape == (len(schema.features),)
+        _require(is_vector and bool(np.isfinite(values).all()), f"{name} is not a number for each")
+    _require(bool((scaler.std > 0).all()), "std is not positive")
+    naive_mae = np.array(content["seasonal_naive_mae"], dtype=np.float64)  # NaN where null
+    is_vector = naive_mae.shape == (len(schema.targets),)
+    is_error = is_vector and not (np.isinf(naive_mae) | (naive_mae < 0)).any()
+    _require(is_error, "seasonal_naive_mae is not an error for each target")
+    return scaler, naive_mae
+
+
+def checked_linear(path: Path, options: FitOptions, schema: Schema) -> LinearBaseline:
+    """Return the linear baseline of a `linear.npz`, none of which is unpacked if it is too big."""
+    lookback, horizon = options.lookback or 0, options.horizon or 0
+    num_calendar_features = len(calendar_names(schema.calendar or ()))
+    known = horizon * len(schema.future_covariates) + num_calendar_features
+    regressors = {
+        "own": lookback,
+        "own and known": lookback + known,
+        "all": lookback * len(schema.features) + known,
+    }
+    largest = len(schema.targets) * (max(regressors.values()) + 1) * horizon
+    with zipfile.ZipFile(path) as archive:
+        num_bytes = sum(part.file_size for part in archive.infolist())
+    _require(num_bytes <= 4 * largest + 4096, "it is too large")
+    with np.load(path) as arrays:
+        linear = LinearBaseline(
+            inputs=str(arrays["inputs"]),
+            strength=float(arrays["strength"]),
+            weights=arrays["weights"],
+            num_calendar_features=int(arrays["num_calendar_features"]),
+        )
+    _require(linear.inputs in regressors, f"inputs={linear.inputs!r} is unknown")
+    shape = (len(schema.targets), regressors[linear.inputs] + 1, horizon)
+    _require(linear.weights.shape == shape, f"weights have shape {linear.weights.shape}")
+    is_number = linear.weights.dtype == np.float32 and np.isfinite(linear.weights).all()
+    _require(bool(is_number) and bool(np.isfinite(linear.strength)), "weights are not numbers")
+    _require(linear.num_calendar_features == num_calendar_features, "num_calendar_features differ")
+    return linear
+
+
+def check_network_size(path: Path, options: FitOptions, schema: Schema) -> None:
+    """Raise a ValueError if the file of the weights cannot hold those of the network.
+
+    What is counted is fewer than the weights there are, and at one byte each.
+    """
+    lookback, horizon, units = options.lookback or 0, options.horizon or 0, options.units
+    has_future = bool(schema.future_covariates or schema.calendar)
+    per_step = len(schema.targets) * max(len(parse_quantile_levels(options)), 1)
+    weights = options.num_layers * (3 * units * units + _LAYER_BYTES)
+    weights += horizon * units * (max(units // 4, 1) if has_future else per_step)
+    if options.attention in ("per-dimension", "shared"):
+        weights += lookback * lookback
+    _require(path.stat().st_size >= weights, "it is too small for the network of config.json")
+
+
+def _require(condition: bool, what: str) -> None:
+    if not condition:
+        raise ValueError(what)

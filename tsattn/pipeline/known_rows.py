@@ -1,0 +1,73 @@
+"""Telling the rows of new data that are known from those that lie ahead."""
+
+from dataclasses import dataclass
+
+import numpy as np
+import pandas as pd
+
+from tsattn.data.rows import group_rows
+from tsattn.data.schema import Schema
+from tsattn.data.series import TimeSeries, check_columns, series_from_frame
+from tsattn.data.timestamps import parse_times
+from tsattn.errors import DataError
+
+_FIT_REMEDY = "Fill them with --fill ffill|seasonal"
+
+
+@dataclass(frozen=True, kw_only=True)
+class SplitTable:
+    """The rows up to the last known target of each series, and those after it."""
+
+    known: pd.DataFrame
+    ahead: pd.DataFrame
+
+
+def split_known(
+    frame: pd.DataFrame, schema: Schema, source: str, last: int | None = None
+) -> SplitTable:
+    """Split a table at the last known target of each series.
+
+    Args:
+        frame: The table.
+        schema: The schema of the model.
+        source: What messages call the table.
+        last: Keep only so many of the last known rows of each series.
+
+    Raises:
+        SchemaMismatchError: a column is missing.
+        DataError: a series has no known target.
+    """
+    ids = [schema.id_column] if schema.id_column else []
+    check_columns(frame, [*schema.time_columns, *schema.columns, *ids], source)
+    has_target = frame[list(schema.targets)].notna().any(axis=1).to_numpy()
+    times, _ = parse_times(frame, schema.time_columns, schema.time_format, source)
+    is_known = np.zeros(len(frame), dtype=bool)
+    is_ahead = np.zeros(len(frame), dtype=bool)
+    for series_id, rows in group_rows(frame, schema, source).items():
+        ordered = rows[np.argsort(times[rows].to_numpy(), kind="stable")]
+        known = np.flatnonzero(has_target[ordered])
+        if not len(known):
+            raise DataError(
+                f"{source}: every series must have a known target. Received: none"
+                f"{f' for series {series_id!r}' if series_id else ''}. "
+                "Give the rows before the forecast too."
+            )
+        end = int(known[-1]) + 1
+        is_known[ordered[max(end - last, 0) if last else 0 : end]] = True
+        is_ahead[ordered[end:]] = True
+    return SplitTable(known=frame[is_known], ahead=frame[is_ahead])
+
+
+def known_series(frame: pd.DataFrame, schema: Schema, source: str) -> TimeSeries:
+    """Return the known rows of new data as the series a model reads.
+
+    Raises:
+        SchemaMismatchError: a column is missing.
+        DataError: gaps that the model was not told to fill, or other faults.
+    """
+    try:
+        return series_from_frame(frame, schema, source)
+    except DataError as error:
+        # The model decides about filling: new data cannot ask for it.
+        remedy = "Complete them, or fit the model with --fill ffill|seasonal"
+        raise type(error)(str(error).replace(_FIT_REMEDY, remedy)) from None
