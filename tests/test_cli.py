@@ -3,6 +3,8 @@ import os
 import signal
 import subprocess
 import sys
+from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
@@ -11,6 +13,7 @@ from click.testing import CliRunner
 from synthetic import load_frame
 
 from tsattn.cli import main
+from tsattn.cli.printing import print_fit
 
 FAST = ["--lookback", "11", "--horizon", "3", "--units", "5", "--epochs", "1"]
 
@@ -462,3 +465,12 @@ def test_predict_of_a_panel_skips_a_short_series_with_exit_code_9(tmp_path) -> N
     assert result.exit_code == 9, result.output
     assert "Skipped: latest.csv: a forecast needs the last 11 rows" in result.stderr
     assert list(pd.read_csv(output).series_id.unique()) == ["a", "b"]
+
+
+def test_scores_say_plainly_when_a_baseline_is_better(result, capsys) -> None:
+    evaluation = result.evaluations["test"]
+    model = evaluation.scores["model"]
+    halved = {unit: replace(scores, squared=scores.squared / 2) for unit, scores in model.items()}
+    beaten = replace(evaluation, scores={**evaluation.scores, "linear": halved})
+    print_fit(replace(result, evaluations={"test": beaten}), Path("model"))
+    assert "linear is better than the model: its MSE is 50% lower" in capsys.readouterr().out

@@ -97,7 +97,13 @@ def _print_scores(evaluation: "Evaluation", title: str) -> None:
 
     windows = f"{len(evaluation.windows):,} windows"
     click.echo(f"{title}, {windows} (skill of the model: 1 - MSE / MSE of the baseline)\n")
-    click.echo(table(score_table(evaluation), SCORE_FORMATS))
+    scores = score_table(evaluation)
+    click.echo(table(scores, SCORE_FORMATS))
+    for name, skill in zip(scores["forecaster"], scores["skill"], strict=True):
+        if skill < 0:
+            click.echo(
+                f"\n{name} is better than the model: its MSE is {skill / (skill - 1):.0%} lower"
+            )
 
 
 def table(frame: pd.DataFrame, formats: dict[str, str]) -> str:
