@@ -474,3 +474,12 @@ def test_scores_say_plainly_when_a_baseline_is_better(result, capsys) -> None:
     beaten = replace(evaluation, scores={**evaluation.scores, "linear": halved})
     print_fit(replace(result, evaluations={"test": beaten}), Path("model"))
     assert "linear is better than the model: its MSE is 50% lower" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize("command", ["inspect", "fit"])
+def test_calendar_of_numbered_rows_is_refused(command: str, tmp_path, monkeypatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    load_frame().drop(columns="time").to_csv("data.csv", index=False)
+    result = run(command, "data.csv", "--target", "load", "--calendar", "hour")
+    assert result.exit_code == 2, result.output
+    assert "calendar=hour for numbered rows" in result.stderr

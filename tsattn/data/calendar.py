@@ -12,6 +12,15 @@ _DAY = 86_400
 _MOST_OF_YEAR = 300 * _DAY
 
 
+def check_calendar(fields: Sequence[str], freq: str | None) -> None:
+    """Raise a UsageError for calendar fields of rows that carry no timestamps."""
+    if fields and freq is None:
+        raise UsageError(
+            f"`calendar` needs timestamps. Received: calendar={','.join(fields)} for numbered "
+            "rows. Name the time column with --time-col, or use --calendar none."
+        )
+
+
 def choose_calendar(freq: str | None, train_times: pd.Index) -> tuple[str, ...]:
     """Return the calendar fields worth having at a frequency; () where there is no time.
 

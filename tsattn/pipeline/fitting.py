@@ -19,7 +19,7 @@ from tsattn.config import (
     listed,
     parse_split,
 )
-from tsattn.data.calendar import calendar_names, choose_calendar
+from tsattn.data.calendar import calendar_names, check_calendar, choose_calendar
 from tsattn.data.frequency import seasonality
 from tsattn.data.inputs import scaled_windows
 from tsattn.data.scaling import Scaler, check_targets, fit_scaler
@@ -27,7 +27,7 @@ from tsattn.data.schema import infer_schema
 from tsattn.data.series import TimeSeries, series_from_frame
 from tsattn.data.splits import Split, split_series
 from tsattn.data.windows import Windows, choose_lookback_horizon, find_origins
-from tsattn.errors import DataError, UsageError
+from tsattn.errors import DataError
 from tsattn.evaluation import Evaluation, evaluate_windows
 from tsattn.fitted import FittedForecaster, build_model, time_text
 from tsattn.metrics import seasonal_naive_mae
@@ -195,16 +195,11 @@ def _train(fitted: FittedForecaster, windows: dict[str, Windows], progress: Prog
 
 def _with_calendar(series: TimeSeries, split: Split) -> TimeSeries:
     """Settle the calendar features."""
-    if series.schema.calendar is not None and series.schema.freq is not None:
+    check_calendar(series.schema.calendar or (), series.schema.freq)
+    if series.schema.calendar is not None:
         return series
     longest = max(split.train, key=lambda part: part.stop - part.start)
     calendar = choose_calendar(series.schema.freq, series.times[longest])
-    if series.schema.calendar and series.schema.freq is None:
-        raise UsageError(
-            "`calendar` needs timestamps. Received: "
-            f"calendar={','.join(series.schema.calendar)} for numbered rows. "
-            "Name the time column with --time-col, or use --calendar none."
-        )
     return replace(series, schema=replace(series.schema, calendar=calendar))
 
 

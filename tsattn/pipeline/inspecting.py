@@ -2,7 +2,8 @@
 
 from dataclasses import asdict
 
-from tsattn.config import SCHEMA_OPTIONS, FitOptions, check_options
+from tsattn.config import SCHEMA_OPTIONS, FitOptions, check_options, parse_calendar
+from tsattn.data.calendar import check_calendar
 from tsattn.data.inspection import Inspection, inspect_table
 from tsattn.pipeline.tables import Data, as_table
 
@@ -17,7 +18,7 @@ def inspect(data: Data, options: FitOptions) -> Inspection:
     check_options(options)
     frame, source, notes = as_table(data)
     given = asdict(options)
-    return inspect_table(
+    inspection = inspect_table(
         frame,
         source=source,
         split=options.split,
@@ -27,3 +28,6 @@ def inspect(data: Data, options: FitOptions) -> Inspection:
         notes=notes,
         **{name: given[name] for name in SCHEMA_OPTIONS},
     )
+    if inspection.first_time is not None:  # the times could be read
+        check_calendar(parse_calendar(options.calendar) or (), inspection.frequency)
+    return inspection
