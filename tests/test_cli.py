@@ -440,10 +440,17 @@ def test_inspect_exits_with_3_where_fit_would_refuse(tmp_path) -> None:
     assert "copy is the same as load" in result.stdout
 
 
+# A background job may have started these tests with SIGINT ignored, which children inherit.
+HEEDING = (
+    "import signal; signal.signal(signal.SIGINT, signal.default_int_handler);"
+    "from tsattn.cli import main; main()"
+)
+
+
 @pytest.mark.slow
 def test_interrupted_fit_saves_the_best_model_so_far(csv_path, tmp_path) -> None:
-    command = [sys.executable, "-m", "tsattn", "fit", csv_path, "--target", "load", *FAST[:6],
-               "--epochs", "100000", "--patience", "100000", "-o", tmp_path / "model"]  # fmt: skip
+    command = [sys.executable, "-c", HEEDING, "fit", csv_path, "--target", "load", *FAST[:6],
+               "--epochs", "3000", "--patience", "3000", "-o", tmp_path / "model"]  # fmt: skip
     with subprocess.Popen(command, stderr=subprocess.PIPE, text=True) as process:
         lines = iter(process.stderr.readline, "")
         next(line for line in lines if line.startswith("epoch") and " 2/" in line)
