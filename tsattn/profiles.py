@@ -6,7 +6,6 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
-KINDS = ("feature", "unit", "shared")
 SHARED = "shared"
 MAX_KEPT_WINDOWS = 2_000
 RANKING = ("input", "variable")  # attentions whose shares sum to 1 over features and lags together

@@ -13,8 +13,8 @@ from tsattn.evaluation import MODEL, Evaluation
 from tsattn.fitted import FittedForecaster
 from tsattn.model_directory import load_fitted
 from tsattn.pipeline.fitting import evaluate_fitted
-from tsattn.pipeline.known_rows import known_series, split_known
-from tsattn.pipeline.tables import Data, as_table
+from tsattn.pipeline.known_rows import read_known
+from tsattn.pipeline.tables import Data
 from tsattn.progress import Progress
 from tsattn.training import compile_for
 
@@ -41,12 +41,9 @@ def evaluate(
     """
     fitted = model if isinstance(model, FittedForecaster) else load_fitted(model)
     progress = progress or Progress()
-    frame, source, notes = as_table(data)
-    known = split_known(frame, fitted.schema, source).known
-    series = known_series(known, fitted.schema, source)
-    notes = [*notes, *series.notes]
+    series, source = read_known(data, fitted.schema, progress)
     if fitted.seen_until is None:
-        notes.append(f"{source}: the rows carry no time; all of them are scored")
+        progress.note(f"{source}: the rows carry no time; all of them are scored")
     found = find_origins(
         series,
         unseen_rows(series, fitted.seen_until or {}),
@@ -59,9 +56,7 @@ def evaluate(
     scored = set(series.series_of(found.origins))
     left_out = [name for i, name in enumerate(series.series_ids) if i not in scored]
     if left_out:
-        notes.append(f"{source}: no unseen window in series {listed(left_out)}")
-    for note in notes:
-        progress.note(note)
+        progress.note(f"{source}: no unseen window in series {listed(left_out)}")
     windows = fitted.windows(series, found.origins)
     compile_for(fitted.model, len(windows))
     with progress.bar("evaluating") as bar:

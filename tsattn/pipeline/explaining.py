@@ -20,8 +20,8 @@ from tsattn.model_directory import (
 )
 from tsattn.outputs import PROFILE, atomic_directory, check_output
 from tsattn.pipeline.fitting import evaluate_fitted
-from tsattn.pipeline.known_rows import known_series, split_known
-from tsattn.pipeline.tables import Data, as_table
+from tsattn.pipeline.known_rows import read_known
+from tsattn.pipeline.tables import Data
 from tsattn.progress import Progress
 from tsattn.report import write_attention
 from tsattn.training import compile_for
@@ -73,11 +73,7 @@ def explain(
     fitted = model if isinstance(model, FittedForecaster) else load_fitted(model)
     _check_attention(fitted.options.attention)
     progress = progress or Progress()
-    frame, source, notes = as_table(data)
-    known = split_known(frame, fitted.schema, source).known
-    series = known_series(known, fitted.schema, source)
-    for note in (*notes, *series.notes):
-        progress.note(note)
+    series, source = read_known(data, fitted.schema, progress)
     evaluation = _evaluate_part(fitted, series, split, source, progress)
     if output is not None:
         with atomic_directory(output, overwrite=overwrite, kind=PROFILE) as directory:

@@ -10,6 +10,8 @@ from tsattn.data.schema import Schema
 from tsattn.data.series import TimeSeries, check_columns, series_from_frame
 from tsattn.data.timestamps import parse_times
 from tsattn.errors import DataError
+from tsattn.pipeline.tables import Data, as_table
+from tsattn.progress import Progress
 
 _FIT_REMEDY = "Fill them with --fill ffill|seasonal"
 
@@ -56,6 +58,20 @@ def split_known(
         is_known[ordered[max(end - last, 0) if last else 0 : end]] = True
         is_ahead[ordered[end:]] = True
     return SplitTable(known=frame[is_known], ahead=frame[is_ahead])
+
+
+def read_known(data: Data, schema: Schema, progress: Progress) -> tuple[TimeSeries, str]:
+    """Return the known rows of new data as a series, and what messages call it; pass on notes.
+
+    Raises:
+        SchemaMismatchError: a column is missing.
+        DataError: gaps that the model was not told to fill, or other faults.
+    """
+    frame, source, notes = as_table(data)
+    series = known_series(split_known(frame, schema, source).known, schema, source)
+    for note in (*notes, *series.notes):
+        progress.note(note)
+    return series, source
 
 
 def known_series(frame: pd.DataFrame, schema: Schema, source: str) -> TimeSeries:
