@@ -338,3 +338,111 @@ def attention_decoder(
             outputs[b, i] = np.concatenate([state[0], context]) @ output_kernel + output_bias
             previous = outputs[b, i] if targets is None else targets[b, i]
     return outputs, scores
+
+
+# 13: Bahdanau et al. 2014 ("additive") or Luong et al. 2015 ("luong") for the states of features.
+def feature_state_attention(query, states, mask, scope, score_weights):
+    """Attend; the score weights are query kernel, key kernel and vector, or one luong kernel."""
+    batch, features, steps, channels = states.shape
+    kept = np.ones((batch, steps), bool) if mask is None else np.asarray(mask)
+    contexts = np.zeros((batch, query.shape[1], features, channels))
+    scores = np.zeros((batch, query.shape[1], 1 if scope == "shared" else features, steps))
+    for b, q in np.ndindex(query.shape[:2]):
+        logits = np.zeros((features, steps))
+        for f in range(features):
+            for t in np.flatnonzero(kept[b]):
+                if len(score_weights) == 1:
+                    logits[f, t] = states[b, f, t] @ (query[b, q] @ score_weights[0])
+                else:
+                    query_kernel, key_kernel, vector = score_weights
+                    key = states[b, f, t] @ key_kernel
+                    logits[f, t] = vector @ np.tanh(query[b, q] @ query_kernel + key)
+        if scope == "all":
+            together = softmax(logits.ravel(), np.tile(kept[b], features))
+            scores[b, q] = together.reshape(features, steps)
+        elif scope == "shared":
+            scores[b, q, 0] = softmax(logits.mean(0), kept[b])
+        else:
+            scores[b, q] = np.stack([softmax(row, kept[b]) for row in logits])
+        for f in range(features):
+            times = features if scope == "all" else 1
+            row = scores[b, q, 0 if scope == "shared" else f]
+            contexts[b, q, f] = times * weighted_sum(row, states[b, f])
+    return contexts, scores
+
+
+# Lin et al. 2023, sections 4.1 and 4.2: one recurrent layer over the segments of each feature.
+def per_feature_recurrent(
+    inputs, mask, cell, segment, embedding, cell_weights, projection=None, context=None
+):
+    """Read each feature by itself; the projection is the kernel and bias of a ReLU layer."""
+    batch, steps, features = inputs.shape
+    units = cell_weights[1].shape[0]
+    kept = all_steps(inputs, mask)
+    states = np.zeros((batch, features, steps // segment, units))
+    for b, k in np.ndindex(batch, features):
+        state = [np.zeros(units)] * (1 if cell == "gru" else 2)
+        for s in range(steps // segment):
+            rows = range(s * segment, (s + 1) * segment)
+            values = [inputs[b, t, k] if kept[b, t] else 0.0 for t in rows]
+            read = np.concatenate([values, embedding[k], [] if context is None else context[b, k]])
+            if projection is not None:
+                read = np.maximum(read @ projection[0] + projection[1], 0)
+            if kept[b, list(rows)].any():
+                state = recurrent_step(cell, read, state, cell_weights)
+            states[b, k, s] = state[0]
+    return states
+
+
+def per_feature_forecast(window, future, weights, shape, segment, parts, statistics):
+    """Return the forecast (horizon, targets) and scores (targets, parts, segments, channels).
+
+    One window at a time, with additive attention over all states and a GRU. The weights are those
+    of the layers by their name; the statistics are level and spread (features,), or None.
+    """
+    horizon, targets, features = shape
+    missing = -len(window) % segment
+    filled = np.concatenate([np.zeros((missing, features)), window])[None]
+    levels = None
+    if statistics is not None:
+        levels = np.stack([statistics[0], np.log(statistics[1])], axis=1)  # (features, 2)
+    embedding, kernel, bias, *cell_weights = weights["recurrent_0"]
+    states = per_feature_recurrent(
+        filled,
+        None,
+        "gru",
+        segment,
+        embedding,
+        cell_weights,
+        (kernel, bias),
+        None if levels is None else levels[None],
+    )[0]  # (features, segments, units)
+    size = parts[0][1]
+    forecast, scores = np.zeros((horizon, targets)), []
+    for target in range(targets):
+        own = np.concatenate([states[target : target + 1], states[targets:]])
+        for i, (first, last) in enumerate(parts):
+            known = weights["part_queries"][0][i].copy()
+            if targets > 1:
+                known += weights["target_queries"][0][target]
+            if levels is not None:
+                kernel, bias = weights["level"]
+                known += levels[target] @ kernel + bias
+            if future is not None:
+                ahead = np.zeros((size, future.shape[1]))
+                ahead[: last - first + 1] = future[first - 1 : last]
+                kernel, bias = weights["known_ahead"]
+                known += ahead.ravel() @ kernel + bias
+            kernel, bias = weights["last_state"]
+            query = known + own[0, -1] @ kernel + bias
+            query_kernel, key_kernel, vector = weights["attention"]
+            contexts, score = feature_state_attention(
+                query[None, None], own[None], None, "all", (query_kernel, key_kernel, vector[:, 0])
+            )
+            scores.append(score[0, 0].T)  # (segments, channels)
+            kernel, bias = weights["mix"]
+            mixed = np.concatenate([contexts.ravel(), known]) @ kernel + bias
+            kernel, bias = weights["head"]
+            steps = np.maximum(mixed, 0) @ kernel + bias
+            forecast[first - 1 : last, target] = steps[: last - first + 1]
+    return forecast, np.stack(scores).reshape(targets, len(parts), *scores[0].shape)

@@ -9,10 +9,12 @@ import numpy as np
 import pytest
 from keras import ops
 
+from tsattn.layers import reverse_time_forecast
 from tsattn.layers.attention_decoder import AttentionDecoder
 from tsattn.layers.bahdanau_attention import BahdanauAttention
 from tsattn.layers.bottleneck_attention import BottleneckAttention
 from tsattn.layers.dense_attention import DenseAttention
+from tsattn.layers.feature_state_attention import FeatureStateAttention
 from tsattn.layers.feed_forward_attention import FeedForwardAttention
 from tsattn.layers.hierarchical_attention import HierarchicalAttention
 from tsattn.layers.input_attention import InputAttention
@@ -20,6 +22,7 @@ from tsattn.layers.luong_attention import LuongAttention
 from tsattn.layers.masking import last_step, masked_softmax
 from tsattn.layers.multi_head_self_attention import MultiHeadSelfAttention
 from tsattn.layers.reverse_time_attention import ReverseTimeAttention
+from tsattn.layers.reverse_time_forecast import ReverseTimeForecast
 from tsattn.layers.self_attention import SelfAttention
 from tsattn.layers.variable_attention import VariableAttention
 
@@ -35,7 +38,8 @@ class Case:
     name: str
     make: Callable[..., Any]
     inputs: dict[str, Any]  # argument of the call: shape without the batch, or a list of shapes
-    sums: tuple[int | None, ...] = (-1,)  # of each score the axis; None: not a softmax
+    # Of each score the axis, or axes; None: not a softmax.
+    sums: tuple[int | tuple[int, ...] | None, ...] = (-1,)
     outputs: tuple[int, ...]  # shape without the batch
     scores: tuple[tuple[int, ...], ...]  # shapes without the batch
     masked: str | None = None  # the argument that `mask_argument` masks
@@ -71,6 +75,21 @@ def decoder(name: str, make: Callable[..., Any], **more_inputs: Any) -> Case:
         scores=((HORIZON, STEPS),),
         masked="states",
         mask_argument="states_mask",
+    )
+
+
+def of_features(name: str, make: Callable[..., Any], features: int, **rest: Any) -> Case:
+    """Make a case of queries over the states of features."""
+    return Case(
+        name=name,
+        make=make,
+        inputs={"query": (HORIZON, 2), "states": (FEATURES, STEPS, UNITS)},
+        outputs=(HORIZON, FEATURES, UNITS),
+        scores=((HORIZON, features, STEPS),),
+        masked="states",
+        mask_argument="states_mask",
+        step_axis=2,
+        **rest,
     )
 
 
@@ -173,6 +192,22 @@ CASES = [
         score_step_axes=(-1, None),
         trained=lambda outputs, scores: ops.einsum("bfc,bf->bc", outputs, scores[1]),
     ),
+    of_features(
+        "feature states",
+        lambda **kw: FeatureStateAttention(UNITS, **kw),
+        FEATURES,
+        sums=((2, 3),),
+    ),
+    of_features(
+        "feature states per-dimension",
+        lambda **kw: FeatureStateAttention(UNITS, "per-dimension", "luong", **kw),
+        FEATURES,
+    ),
+    of_features(
+        "feature states shared",
+        lambda **kw: FeatureStateAttention(UNITS, "shared", **kw),
+        1,
+    ),
     on_windows(
         "reverse-time",
         lambda **kw: ReverseTimeAttention(UNITS, **kw),
@@ -180,6 +215,14 @@ CASES = [
         scores=((STEPS,), (STEPS, UNITS)),
         sums=(-1, None),
         score_step_axes=(-1, 1),
+    ),
+    Case(
+        name="reverse-time forecast",
+        make=lambda **kw: ReverseTimeForecast(UNITS, HORIZON, 0.1, **kw),
+        inputs={"inputs": WINDOW, "scale": (HORIZON,)},
+        outputs=(HORIZON,),
+        scores=(WINDOW,),
+        sums=(None,),
     ),
     on_windows(
         "bottleneck",
@@ -452,6 +495,18 @@ ERRORS = [
         r"Received: states_shape=\(2, 11, 3\).*Keep the states",
     ),
     (
+        lambda: FeatureStateAttention(UNITS, "each"),
+        r"Received: scope='each'\. Use one of these",
+    ),
+    (
+        lambda: FeatureStateAttention(UNITS, score="dot"),
+        r"Received: score='dot'\. Use one of these",
+    ),
+    (
+        lambda: ReverseTimeForecast(UNITS, HORIZON)(WINDOWS[0]),
+        r"Received: inputs_shape=.*Declare the input",
+    ),
+    (
         lambda: ReverseTimeAttention(UNITS)(WINDOWS[0]),
         r"Received: input_shape=\(11, 3\).*Input\(\(steps",
     ),
@@ -500,6 +555,22 @@ def test_masked_softmax_of_far_apart_logits() -> None:
         masked_softmax(ops.array([[-1e6, -1e6, 0.0]]), ops.array([[True, True, False]]))
     )
     np.testing.assert_allclose(scores, [[0.5, 0.5, 0]])
+
+
+def test_masked_softmax_of_one_entry_is_one_without_a_warning() -> None:
+    logits = np.array([[3.0], [-1.0]])
+    np.testing.assert_array_equal(to_numpy(masked_softmax(ops.array(logits), None)), [[1], [1]])
+    mask = ops.array([[True], [False]])
+    np.testing.assert_array_equal(to_numpy(masked_softmax(ops.array(logits), mask)), [[1], [0]])
+
+
+@pytest.mark.parametrize("scope", ["all", "per-dimension", "shared"])
+def test_feature_state_attention_over_one_state_warns_of_nothing(scope: str) -> None:
+    layer = FeatureStateAttention(UNITS, scope)
+    states = np.ones((BATCH, 1, 1, UNITS), "float32")
+    context, (scores,) = with_scores(layer, {"query": states[:, 0], "states": states})
+    np.testing.assert_array_equal(scores, np.ones((BATCH, 1, 1, 1)))
+    np.testing.assert_array_equal(context, states[:, None, 0])
 
 
 def test_last_step_is_the_last_unmasked() -> None:
@@ -589,6 +660,26 @@ def test_reverse_time_contributions_sum_to_the_output(masked: bool) -> None:
         assert (contributions[~mask] == 0).all()
     expected = to_numpy(layer(inputs, mask=mask)) @ kernel
     np.testing.assert_allclose(contributions.sum((1, 2)), expected, atol=1e-5)
+
+
+@pytest.mark.parametrize("at_once", [1, 4 * STEPS * FEATURES, 1 << 15])
+def test_reverse_time_forecast_is_the_sum_of_its_contributions(monkeypatch, at_once: int) -> None:
+    monkeypatch.setattr(reverse_time_forecast, "_NUMBERS_AT_ONCE", at_once)
+    generator = np.random.default_rng(1)
+    inputs = generator.normal(size=(BATCH, *WINDOW)).astype("float32")
+    scale = generator.uniform(1, 2, size=(BATCH, HORIZON)).astype("float32")
+    layer = ReverseTimeForecast(UNITS, HORIZON)
+    layer.build(inputs.shape)
+    layer.set_weights([generator.normal(size=w.shape) for w in layer.get_weights()])
+    outputs, scores = layer(inputs, scale, return_attention_scores=True)
+    contributions = to_numpy(layer.contributions(inputs))  # (batch, steps, features, outputs)
+    whole = contributions.sum((1, 2)) + to_numpy(layer.head.bias)
+    np.testing.assert_allclose(to_numpy(outputs), whole, rtol=1e-4, atol=1e-4)
+    expected = (np.abs(contributions) * scale[:, None, None]).mean(-1)
+    np.testing.assert_allclose(to_numpy(scores), expected, rtol=1e-4, atol=1e-6)
+    _, unscaled = layer(inputs, return_attention_scores=True)
+    expected = np.abs(contributions).mean(-1)
+    np.testing.assert_allclose(to_numpy(unscaled), expected, rtol=1e-4, atol=1e-6)
 
 
 def test_bottleneck_starts_open_and_counts_nats() -> None:

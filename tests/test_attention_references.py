@@ -8,11 +8,13 @@ from tsattn.layers import (
     BahdanauAttention,
     BottleneckAttention,
     DenseAttention,
+    FeatureStateAttention,
     FeedForwardAttention,
     HierarchicalAttention,
     InputAttention,
     LuongAttention,
     MultiHeadSelfAttention,
+    PerFeatureRecurrent,
     ReverseTimeAttention,
     SelfAttention,
     VariableAttention,
@@ -231,6 +233,69 @@ def test_variable_attention(mask):
 
 
 @masked
+@pytest.mark.parametrize("scope", ["all", "per-dimension", "shared"])
+@pytest.mark.parametrize("score", ["additive", "luong"])
+def test_feature_state_attention(mask, scope, score):
+    query = random_array(BATCH, QUERIES, 2, seed=1)
+    states = random_array(BATCH, CHANNELS, STEPS, HORIZON + 1)
+    if mask is not None:
+        states[np.broadcast_to(~mask[:, None], states.shape[:3])] = np.nan
+    layer = FeatureStateAttention(UNITS, scope, score)
+    actual = call_randomized(layer, query, states, states_mask=mask)
+    weights = [layer.query_dense.kernel]
+    if score == "additive":
+        weights += [layer.key_dense.kernel, layer.score_dense.kernel]
+    weights = [np.squeeze(to_numpy(weight)) for weight in weights]
+    expected = references.feature_state_attention(query, states, mask, scope, weights)
+    assert_close(actual, expected)
+    if scope == "all":
+        np.testing.assert_allclose(to_numpy(actual[1]).sum((2, 3)), 1, atol=TOLERANCE)
+    else:
+        assert_sums_to_one(actual[1])
+
+
+@pytest.mark.parametrize("scope", ["all", "per-dimension", "shared"])
+def test_feature_state_attention_without_evidence_takes_the_mean(scope):
+    states = random_array(BATCH, CHANNELS, STEPS, UNITS)
+    layer = FeatureStateAttention(UNITS, scope)
+    layer.build((BATCH, QUERIES, 2), states.shape)
+    layer.score_dense.kernel.assign(np.zeros((UNITS, 1)))
+    context = to_numpy(layer(random_array(BATCH, QUERIES, 2), states))
+    expected = np.repeat(states.mean(2, dtype="float64")[:, None], QUERIES, axis=1)
+    np.testing.assert_allclose(context, expected, atol=TOLERANCE)
+
+
+@pytest.mark.parametrize("mask", BLOCK_MASKS.values(), ids=BLOCK_MASKS)
+@pytest.mark.parametrize("cell", ["gru", "lstm"])
+@pytest.mark.parametrize(
+    ("segment", "projection_units", "numbers"),
+    [(1, None, None), (4, None, 2), (3, 7, None), (4, 7, 2), (12, 7, 2)],
+)
+def test_per_feature_recurrent(mask, cell, segment, projection_units, numbers):
+    inputs = masked_array(mask, BATCH, 12, CHANNELS)
+    context = None if numbers is None else random_array(BATCH, CHANNELS, numbers, seed=1)
+    layer = PerFeatureRecurrent(
+        UNITS, cell, embedding_units=2, segment=segment, projection_units=projection_units
+    )
+    layer.build(inputs.shape, None if context is None else context.shape)
+    randomize(layer)
+    projection = None
+    if projection_units is not None:
+        projection = to_numpy(layer.projection.kernel), to_numpy(layer.projection.bias)
+    expected = references.per_feature_recurrent(
+        inputs,
+        mask,
+        cell,
+        segment,
+        to_numpy(layer.embedding),
+        weights_of(layer.recurrence),
+        projection,
+        context,
+    )
+    assert_close(layer(inputs, context, mask=mask), expected)
+
+
+@masked
 def test_reverse_time_attention(mask):
     inputs = masked_array(mask, BATCH, STEPS, CHANNELS)
     layer = ReverseTimeAttention(UNITS)
@@ -400,6 +465,17 @@ def test_fully_masked_states_have_no_scores():
     assert np.all(np.isfinite(to_numpy(outputs)))
     assert np.all(to_numpy(scores[0])[0] == 0)
     assert np.all(np.isfinite(to_numpy(scores[1])))
+
+    for scope in ("all", "per-dimension", "shared"):
+        context, scores = call_randomized(
+            FeatureStateAttention(UNITS, scope),
+            random_array(BATCH, QUERIES, 2),
+            states,
+            states_mask=mask,
+        )
+        assert np.all(to_numpy(context)[0] == 0)
+        assert np.all(to_numpy(scores)[0] == 0)
+        assert np.all(to_numpy(context)[1] != 0)
 
     layer = AttentionDecoder(UNITS, HORIZON, 2)
     outputs, scores = layer(

@@ -10,21 +10,67 @@ import numpy as np
 import pytest
 from synthetic import load_frame
 
-from tsattn.config import ATTENTION_PLACEMENTS
+from tsattn.config import STRUCTURES
 
 BACKENDS = ("tensorflow", "jax", "torch")
+JOINT = {"encoder": "joint", "linear_path": "none", "horizon": 3}
 BLOCKS = [*itertools.product(["per-dimension", "shared"], ["before", "after"]), ("none", None)]
 VARIANTS = [
-    {"attention": attention, "placement": placement, "cell": cell}
+    {**JOINT, "attention": attention, "placement": placement, "cell": cell}
     for (attention, placement), cell in itertools.product(BLOCKS, ["gru", "lstm"])
 ]
 # Their layers are tested on the backend of the test run; here they are reloaded on the default one.
 MECHANISMS = [
-    {"attention": attention, "placement": placement, "cell": "gru"}
-    for attention, placements in ATTENTION_PLACEMENTS.items()
-    for placement in placements
-    if (attention, placement) not in BLOCKS
+    {**JOINT, "attention": structure.attention, "placement": structure.placement, "cell": "gru"}
+    for structure in STRUCTURES
+    if (structure.encoder, structure.decoder) == ("joint", "direct")
+    and (structure.attention, structure.placement) not in BLOCKS
 ]
+DECODERS = [
+    {**JOINT, "attention": "additive", "decoder": "recurrent", "cell": "gru"},
+    {**JOINT, "attention": "luong", "decoder": "recurrent", "cell": "lstm"},
+]
+# A lookback of 7 is no multiple of 3, and a horizon of 29 has two parts.
+PER_FEATURE = [
+    {"attention": "additive", "segment": 3, "target": "load,wind", "future_covariates": "plan"},
+    {
+        "attention": "luong", "segment": 3, "horizon": 29, "num_layers": 2, "cell": "lstm",
+        "target": "all", "loss": "quantile", "linear_path": "blend",
+    },
+    {"attention": "per-dimension", "future_covariates": "plan", "loss": "quantile", "horizon": 3},
+    {"attention": "shared", "segment": 7, "normalization": "none", "horizon": 3},
+    {"attention": "bottleneck", "segment": 2, "target": "load,wind", "horizon": 29},
+    {"attention": "none", "segment": 3, "target": "load,wind", "horizon": 29, "cell": "lstm"},
+]  # fmt: skip
+# Their scores are computed in ways of their own: on every backend.
+EVERYWHERE = [
+    *[{"encoder": "per-feature", "horizon": 29, "units": 5, **variant} for variant in PER_FEATURE],
+    *DECODERS,
+    {**JOINT, "attention": "reverse-time", "placement": "before", "cell": "gru"},
+    {**JOINT, "attention": "bottleneck", "placement": "before", "cell": "gru"},
+]
+SCORES = """
+import numpy
+def checksum(model):
+    import keras  # after its backend was chosen
+    generator = numpy.random.default_rng(0)
+    inputs = {tensor.name: generator.normal(size=(2, *tensor.shape[1:])).astype("float32")
+              for tensor in sorted(model.inputs, key=lambda tensor: tensor.name, reverse=True)}
+    outputs = {name: keras.ops.convert_to_numpy(output) for name, output in model(inputs).items()}
+    forecast = outputs["forecast"]
+    sums = [float(forecast.ravel() @ numpy.cos(numpy.arange(forecast.size)))]
+    scores = outputs.get("attention_scores")
+    if scores is None:
+        return sums
+    assert (scores >= 0).all()
+    return [*sums, float(scores.ravel() @ numpy.arange(scores.size))]
+def forecasts(forecaster, data):
+    latest = data
+    if "plan" in forecaster.fitted_.schema.future_covariates:
+        latest, ahead = data[: -forecaster.horizon], data[-forecaster.horizon :]
+        return [*forecaster.predict(latest, future=ahead[["time", "plan"]]).forecast]
+    return [*forecaster.predict(latest).forecast]
+"""
 TRAIN = """
 import json, sys
 from pathlib import Path
@@ -32,17 +78,17 @@ import pandas as pd
 from tsattn import AttentionForecaster
 data, folder, backend, variants = sys.argv[1:]
 frame = pd.read_csv(data)
-forecasts = []
+results = []
 for i, variant in enumerate(json.loads(variants)):
-    forecaster = AttentionForecaster(
-        target="load", lookback=7, horizon=3, units=5, epochs=1, backend=backend, **variant
-    ).fit(frame)
+    options = {"target": "load", "lookback": 7, "units": 5, "epochs": 1, **variant}
+    forecaster = AttentionForecaster(backend=backend, **options).fit(frame)
     from tsattn.model_directory import save_fitted, write_manifest
     (Path(folder) / str(i)).mkdir()
     save_fitted(Path(folder) / str(i), forecaster.fitted_)
     write_manifest(Path(folder) / str(i), None)
-    forecasts.append(forecaster.predict(frame).forecast.tolist())
-print(json.dumps(forecasts))
+    sums = checksum(forecaster.fitted_.model)
+    results.append([*forecasts(forecaster, frame), *sums])
+print(json.dumps(results))
 """
 RELOAD = """
 import json, sys
@@ -51,15 +97,14 @@ import tsattn, tsattn.layers
 data, folder, backend, count = sys.argv[1:]
 assert keras.config.backend() == backend
 frame = pd.read_csv(data)
-forecasts = []
+results = []
 for i in range(int(count)):
     model = keras.saving.load_model(f"{folder}/{i}/model.keras")
-    outputs = model({"inputs": numpy.ones((2, 7, 3), "float32"),
-                     "future_inputs": numpy.ones((2, 3, 4), "float32")})
-    if "attention_scores" in outputs:
-        assert (keras.ops.convert_to_numpy(outputs["attention_scores"]) >= 0).all()
-    forecasts.append(tsattn.load(f"{folder}/{i}").predict(frame).forecast.tolist())
-print(json.dumps(forecasts))
+    forecaster = tsattn.load(f"{folder}/{i}")
+    sums = checksum(model)
+    numpy.testing.assert_allclose(sums, checksum(forecaster.fitted_.model), atol=1e-4)
+    results.append([*forecasts(forecaster, frame), *sums])
+print(json.dumps(results))
 """
 
 
@@ -78,11 +123,20 @@ def run(code: str, *arguments: object, **environment: str) -> list[list[float]]:
 @pytest.mark.parametrize("backend", BACKENDS)
 def test_every_variant_trains_and_reloads_in_a_fresh_process(backend: str, tmp_path) -> None:
     data = tmp_path / "data.csv"
-    load_frame(151).to_csv(data, index=False)
-    variants = VARIANTS + (MECHANISMS if backend == "tensorflow" else [])
-    trained = run(TRAIN, data, tmp_path, backend, json.dumps(variants))
-    reloaded = run(RELOAD, data, tmp_path, backend, len(variants), KERAS_BACKEND=backend)
-    np.testing.assert_allclose(reloaded, trained, rtol=1e-5)
+    load_frame(307).to_csv(data, index=False)
+    on_default = [variant for variant in MECHANISMS if variant not in EVERYWHERE]
+    variants = EVERYWHERE + VARIANTS + (on_default if backend == "tensorflow" else [])
+    trained = run(SCORES + TRAIN, data, tmp_path, backend, json.dumps(variants))
+    reloaded = run(SCORES + RELOAD, data, tmp_path, backend, len(variants), KERAS_BACKEND=backend)
+    assert_same(reloaded, trained, rtol=1e-5)
     other = BACKENDS[BACKENDS.index(backend) - 1]
-    elsewhere = run(RELOAD, data, tmp_path, other, 3, KERAS_BACKEND=other)
-    np.testing.assert_allclose(elsewhere, trained[:3], rtol=1e-3)
+    count = len(EVERYWHERE) + 1
+    elsewhere = run(SCORES + RELOAD, data, tmp_path, other, count, KERAS_BACKEND=other)
+    assert_same(elsewhere, trained[:count], rtol=1e-3)
+
+
+def assert_same(actual: list[list[float]], expected: list[list[float]], *, rtol: float) -> None:
+    """Compare the forecasts and sums of several models, which are of different lengths."""
+    assert len(actual) == len(expected)
+    for one, other in zip(actual, expected, strict=True):
+        np.testing.assert_allclose(one, other, rtol=rtol, atol=rtol)

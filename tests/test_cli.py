@@ -1,5 +1,6 @@
 import json
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -14,6 +15,7 @@ from synthetic import load_frame
 
 from tsattn.cli import main
 from tsattn.cli.printing import print_fit
+from tsattn.option_checks import check_options
 
 FAST = ["--lookback", "11", "--horizon", "3", "--units", "5", "--epochs", "1"]
 
@@ -30,7 +32,8 @@ def test_fit_explain_predict_and_evaluate_in_one_command_each(csv_path, tmp_path
     assert "epoch 1/1" in fitted.stderr
     explained = run("explain", model)
     assert explained.exit_code == 0
-    assert "they say when the model looks" in explained.stdout
+    assert "The nats are how much information about each cell" in explained.stdout
+    assert explained.stdout.split()[:2] == ["feature", "mass"]
     predicted = run("predict", model, csv_path, "-o", tmp_path / "forecast.csv")
     assert predicted.exit_code == 0
     assert len(pd.read_csv(tmp_path / "forecast.csv")) == 3
@@ -142,7 +145,7 @@ def test_config_refuses_what_is_nested_too_deep(ending: str, csv_path, tmp_path)
 def wanted(monkeypatch, *arguments: object):
     """Return the options that `fit` comes to."""
     seen = []
-    monkeypatch.setattr("tsattn.config.check_options", seen.append)
+    monkeypatch.setattr("tsattn.option_checks.check_options", seen.append)
     monkeypatch.setattr("tsattn.outputs.check_output", lambda *_, **__: sys.exit(77))
     assert run("fit", "data.csv", *arguments).exit_code == 77
     return seen[0]
@@ -173,6 +176,136 @@ def test_config_options_go_with_what_they_depend_on(monkeypatch, tmp_path) -> No
     assert wanted(monkeypatch, "--config", config).past_covariates is None
     assert wanted(monkeypatch, "--config", config, "--attention", "none").placement is None
     assert wanted(monkeypatch, "--config", config).placement == "before"
+
+
+def test_config_attention_goes_with_its_decoder(monkeypatch, tmp_path) -> None:
+    config = tmp_path / "config.json"
+    saved = {"attention": "per-dimension", "placement": "before", "decoder": "direct"}
+    config.write_text(json.dumps({"options": saved}))
+    other = wanted(monkeypatch, "--config", config, "--decoder", "recurrent")
+    assert (other.decoder, other.attention, other.placement) == ("recurrent", None, None)
+    same = wanted(monkeypatch, "--config", config, "--decoder", "direct")
+    assert (same.attention, same.placement) == ("per-dimension", "before")
+    named = ("--decoder", "recurrent", "--attention", "luong")
+    assert wanted(monkeypatch, "--config", config, *named).attention == "luong"
+    config.write_text('{"attention": "luong"}')
+    assert wanted(monkeypatch, "--config", config, *named[:2]).attention == "luong"
+
+
+PER_FEATURE = {
+    "encoder": "per-feature", "segment": 5, "decoder": "direct", "attention": "additive",
+    "placement": "after", "linear_path": "blend",
+}  # fmt: skip
+JOINT = {
+    "encoder": "joint", "decoder": "direct", "attention": "per-dimension", "placement": "before",
+    "linear_path": "blend",
+}  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("saved", "arguments", "expected"),
+    [
+        (PER_FEATURE, [], {}),
+        (PER_FEATURE, ["--attention", "additive"], {}),
+        (PER_FEATURE, ["--attention", "luong"], {"attention": "luong", "placement": None}),
+        (
+            PER_FEATURE,
+            ["--encoder", "joint"],
+            {"encoder": "joint", "segment": None, "placement": None},
+        ),
+        (
+            PER_FEATURE,
+            ["--decoder", "recurrent"],
+            {"encoder": None, "segment": None, "decoder": "recurrent", "placement": None},
+        ),
+        (
+            PER_FEATURE,
+            ["--attention", "self"],
+            {"encoder": None, "segment": None, "attention": "self", "placement": None},
+        ),
+        (
+            PER_FEATURE,
+            ["--attention", "reverse-time"],
+            {
+                "encoder": None, "segment": None, "attention": "reverse-time", "placement": None,
+                "linear_path": None,
+            },
+        ),
+        (
+            PER_FEATURE,
+            ["--attention", "reverse-time", "--linear-path", "none"],
+            {
+                "encoder": None, "segment": None, "attention": "reverse-time", "placement": None,
+                "linear_path": "none",
+            },
+        ),
+        (JOINT, ["--encoder", "per-feature"], {"encoder": "per-feature", "placement": None}),
+        (JOINT, ["--attention", "shared"], {"attention": "shared", "placement": None}),
+        (
+            JOINT,
+            ["--encoder", "per-feature", "--segment", "3"],
+            {"encoder": "per-feature", "placement": None, "segment": 3},
+        ),
+        (
+            {**JOINT, "attention": "variable", "placement": "after"},
+            ["--encoder", "per-feature"],
+            {"encoder": "per-feature", "attention": None, "placement": None},
+        ),
+        # What does not go together within the config itself is left for its message.
+        ({**JOINT, "segment": 5}, [], {}),
+    ],
+)  # fmt: skip
+def test_config_structure_gives_way_to_the_command_line(
+    monkeypatch, tmp_path, saved, arguments: list[str], expected
+) -> None:
+    config = tmp_path / "config.json"
+    config.write_text(json.dumps({"options": saved}))
+    options = wanted(monkeypatch, "--config", config, *arguments)
+    names = ("encoder", "segment", "decoder", "attention", "placement", "linear_path")
+    given = dict.fromkeys(names) | saved | expected
+    assert {name: getattr(options, name) for name in names} == given
+    monkeypatch.undo()
+    if "segment" not in saved or saved is PER_FEATURE:
+        check_options(options)
+
+
+def test_recurrent_decoder_in_one_command_each(csv_path, tmp_path) -> None:
+    model, options = tmp_path / "model", ("--decoder", "recurrent", "--attention", "luong")
+    fitted = run("fit", csv_path, "--target", "load", *options, *FAST, "-o", model)
+    assert fitted.exit_code == 0, fitted.output
+    explained = run("explain", model)
+    assert explained.exit_code == 0
+    assert "All features share one softmax" in explained.stdout
+    assert "At every step of the horizon the shares over the lags sum to 1" in explained.stdout
+    lines = [line.split() for line in explained.stdout.splitlines()]
+    start = lines.index(["horizon_step", "peak_lag", "share", "times_uniform", "mean_lag"])
+    assert [line[0] for line in lines[start + 1 : start + 4]] == ["1", "2", "3"]
+    output = tmp_path / "profile"
+    of_data = run("explain", model, "--data", csv_path, "-o", output, "--json")
+    assert of_data.exit_code == 0, of_data.output
+    content = json.loads(of_data.stdout)
+    assert [row["horizon_step"] for row in content["horizon"]] == [1, 2, 3]
+    assert set(content) - {"linear_path"} == {"summary", "profile", "horizon"}
+    assert (output / "horizon_heatmap.png").exists()
+    attention = [row for row in content["profile"] if row["measure"] == "share"]
+    assert len(attention) == 11
+    assert len(pd.read_csv(output / "horizon.csv")) == 3 * 11
+    predicted = run("predict", model, csv_path, "--quiet")
+    assert predicted.exit_code == 0
+    assert len(predicted.stdout.splitlines()) == 4
+
+
+def test_reverse_time_in_one_command_each(csv_path, tmp_path) -> None:
+    model = tmp_path / "model"
+    fitted = run(
+        "fit", csv_path, "--target", "load", "--attention", "reverse-time", *FAST, "-o", model
+    )
+    assert fitted.exit_code == 0, fitted.output
+    explained = run("explain", model)
+    assert explained.exit_code == 0
+    assert explained.stdout.split()[:2] == ["feature", "mass"]
+    assert "A contribution is what the value" in explained.stdout
+    assert set(pd.read_csv(model / "attention" / "profile.csv").measure) == {"contribution"}
 
 
 def test_named_columns_may_hold_commas(tmp_path) -> None:
@@ -249,6 +382,13 @@ def test_bad_data_is_one_message_and_exit_code_3(name: str, tmp_path) -> None:
         (["--target", "load", "--quantile-levels", "0.1,0.9"], "loss=mae"),
         (["--target", "load", "--loss", "quantile", "--quantile-levels", "0.1"], "=0.1"),
         (["--target", "load", "--cell", "rnn"], "'rnn'"),
+        (["--target", "load", "--decoder", "rnn"], "'rnn'"),
+        (["--target", "load", "--encoder", "both"], "'both'"),
+        (["--target", "load", "--encoder", "per-feature", "--attention", "self"], "--attention"),
+        (["--target", "load", "--encoder", "joint", "--segment", "5"], "segment=5"),
+        (["--target", "load", "--segment", "12"], "segment=12"),
+        (["--target", "load", "--linear-path", "add"], "'add'"),
+        (["--target", "load", "--decoder", "recurrent", "--attention", "self"], "attention=self"),
     ],
 )
 def test_bad_usage_is_exit_code_2(arguments, received: str, csv_path, tmp_path) -> None:
@@ -282,7 +422,7 @@ def test_diverged_training_is_exit_code_4(tmp_path) -> None:
     frame.to_csv(path, index=False)
     result = run("fit", path, "--target", "load", *FAST, "--loss", "mse", "-o", tmp_path / "model")
     assert result.exit_code == 4, result.output
-    assert "val_loss=inf in epoch 1. Lower --learning-rate" in result.stderr
+    assert re.search(r"val_loss=(inf|nan) in epoch 1\. Lower --learning-rate", result.stderr)
     assert not (tmp_path / "model").exists()
 
 
@@ -412,11 +552,20 @@ def test_whole_command_is_silent_when_quiet(backend: str, csv_path, tmp_path) ->
     assert json.loads(done.stdout)["metrics"]["test"]["num_windows"] == 59
 
 
-@pytest.mark.parametrize("attention", ["per-dimension", "shared"])
-def test_one_step_of_lookback_is_silent(attention: str, csv_path, tmp_path) -> None:
+@pytest.mark.parametrize(
+    ("encoder", "attention"),
+    [
+        ("joint", "per-dimension"),
+        ("joint", "shared"),
+        ("per-feature", "bottleneck"),
+        ("per-feature", "additive"),
+    ],
+)
+def test_one_step_of_lookback_is_silent(encoder, attention, csv_path, tmp_path) -> None:
     result = run(
         "fit", csv_path, "--target", "load", "--lookback", 1, "--horizon", 2, "--units", 5,
-        "--epochs", 1, "--attention", attention, "--quiet", "-o", tmp_path / "model",
+        "--epochs", 1, "--encoder", encoder, "--attention", attention, "--quiet",
+        "-o", tmp_path / "model",
     )  # fmt: skip
     assert result.exit_code == 0, (result.output, result.exception)
     assert result.stderr == ""

@@ -1,3 +1,4 @@
+import numpy as np
 import pandas as pd
 import pytest
 from sklearn.base import clone
@@ -7,6 +8,8 @@ from synthetic import SMALL, load_frame
 import tsattn
 from tsattn import AttentionForecaster
 from tsattn.config import option_names
+from tsattn.errors import UsageError
+from tsattn.profiles import attention_rows
 
 
 def test_forecaster_has_the_options_of_fit_as_parameters() -> None:
@@ -23,13 +26,33 @@ def test_forecaster_fits_predicts_explains_saves_and_loads(tmp_path) -> None:
     assert forecaster.horizon == 3
     assert forecaster.score(frame) < 0
     profile = forecaster.explain(frame, split="test")
-    assert set(profile.feature) == {"load", "wind", "plan"}
+    assert set(attention_rows(profile).feature) == {"load", "wind", "plan"}
     forecaster.save(tmp_path / "model")
     loaded = tsattn.load(tmp_path / "model")
     pd.testing.assert_frame_equal(loaded.predict(frame), forecaster.predict(frame))
     assert loaded.get_params()["units"] == 5
     with pytest.raises(NotFittedError, match="Copy its directory"):
         loaded.save(tmp_path / "copy")
+
+
+def test_forecaster_explains_each_horizon_step() -> None:
+    frame = load_frame()
+    forecaster = AttentionForecaster(**SMALL, decoder="recurrent").fit(frame)
+    horizon = forecaster.explain_horizon(frame, split="test")
+    assert list(horizon.columns) == ["target", "horizon_step", "lag", "mean", "std", "num_windows"]
+    np.testing.assert_allclose(horizon.groupby("horizon_step")["mean"].sum(), 1, rtol=1e-5)
+    over_horizon = horizon.groupby("lag")["mean"].mean()
+    profile = forecaster.explain(frame, split="test")
+    np.testing.assert_allclose(attention_rows(profile)["mean"], over_horizon, rtol=1e-5)
+    assert forecaster.get_params()["attention"] is None
+    assert forecaster.fitted_.options.attention == "additive"
+
+
+def test_forecaster_without_a_recurrent_decoder_has_no_horizon_steps() -> None:
+    frame = load_frame()
+    forecaster = AttentionForecaster(**{**SMALL, "epochs": 1}).fit(frame)
+    with pytest.raises(UsageError, match=r"decoder direct\. Fit one with --decoder recurrent"):
+        forecaster.explain_horizon(frame)
 
 
 def test_forecaster_takes_a_frame_with_times_as_index() -> None:

@@ -4,6 +4,7 @@ import pytest
 
 import tsattn.layers
 from tsattn.layers import (
+    LearnedQueries,
     PerFeatureRecurrent,
     QuantileLoss,
     TemporalAttention,
@@ -217,6 +218,17 @@ def test_temporal_attention_needs_a_fixed_number_of_steps() -> None:
         TemporalAttention()(keras.Input((None, CHANNELS)))
 
 
+@pytest.mark.parametrize("segment", [0, 2, 12])
+def test_per_feature_recurrent_needs_segments_that_divide_the_steps(segment: int) -> None:
+    with pytest.raises(ValueError, match=f"Received: segment={segment} for 11 steps. Use a segm"):
+        PerFeatureRecurrent(5, segment=segment)(keras.Input((STEPS, CHANNELS)))
+
+
+def test_per_feature_recurrent_needs_a_fixed_number_of_steps() -> None:
+    with pytest.raises(ValueError, match=r"must be fixed. Received: .*None.* Declare the input"):
+        PerFeatureRecurrent(5)(keras.Input((None, CHANNELS)))
+
+
 def test_every_layer_is_exported() -> None:
     assert set(tsattn.layers.__all__) >= {type(make()).__name__ for make in CASES.values()}
 
@@ -240,3 +252,89 @@ def test_per_feature_recurrent_is_the_recurrent_layer_on_each_feature() -> None:
         embedding = np.tile(to_numpy(layer.embedding)[k], (BATCH, STEPS, 1))
         alone = layer.recurrence(np.concatenate([x[:, :, k : k + 1], embedding], axis=2))
         np.testing.assert_allclose(states[:, k], to_numpy(alone), atol=1e-5)
+
+
+def test_per_feature_recurrent_reads_segments_of_each_feature_beside_its_context() -> None:
+    layer = PerFeatureRecurrent(5, "lstm", segment=4, projection_units=7)
+    x, context = random_array(BATCH, 12, CHANNELS), random_array(BATCH, CHANNELS, 2, seed=1)
+    states = to_numpy(layer(x, context))
+    assert states.shape == (BATCH, CHANNELS, 3, 5)
+    for k in range(CHANNELS):
+        segments = x[:, :, k].reshape(BATCH, 3, 4)
+        beside = np.concatenate(
+            [np.tile(to_numpy(layer.embedding)[k], (BATCH, 1)), context[:, k]], 1
+        )
+        read = np.concatenate([segments, np.repeat(beside[:, None], 3, axis=1)], axis=2)
+        alone = to_numpy(layer.recurrence(layer.projection(read)))
+        np.testing.assert_allclose(states[:, k], alone, atol=1e-5)
+
+
+def test_per_feature_recurrent_keeps_the_state_over_masked_segments() -> None:
+    layer = PerFeatureRecurrent(5, segment=4)
+    mask = np.ones((BATCH, 12), dtype=bool)
+    mask[0, 4:8] = mask[1, 5] = False
+    states = to_numpy(layer(random_array(BATCH, 12, CHANNELS), mask=mask))
+    np.testing.assert_array_equal(states[0, :, 1], states[0, :, 0])
+    assert (states[1, :, 1] != states[1, :, 0]).all()
+
+
+@pytest.mark.parametrize("with_context", [False, True])
+def test_per_feature_recurrent_finds_the_mask_of_its_inputs(with_context: bool) -> None:
+    layer = PerFeatureRecurrent(5, segment=4)
+    x, context = random_array(BATCH, 12, CHANNELS), random_array(BATCH, CHANNELS, 2, seed=1)
+    beside = [context] if with_context else []
+    mask = np.ones((BATCH, 12), dtype=bool)
+    mask[0, 8:] = mask[1, :4] = False
+    expected = to_numpy(layer(x, *beside, mask=mask))
+    x[~mask] = -9
+    found = to_numpy(layer(keras.layers.Masking(-9)(x), *beside))
+    np.testing.assert_allclose(found, expected, atol=1e-6)
+
+
+def test_per_feature_recurrent_of_segments_trains_one_step_and_reloads(tmp_path) -> None:
+    def make(**more) -> PerFeatureRecurrent:
+        return PerFeatureRecurrent(5, "lstm", 2, segment=4, projection_units=7, **more)
+
+    layer = make(name="named")
+    assert type(layer).from_config(layer.get_config()).get_config() == layer.get_config()
+    shapes = (12, CHANNELS), (CHANNELS, 2)
+    data = [random_array(BATCH, *shape, seed=i) for i, shape in enumerate(shapes)]
+    half = make(dtype="mixed_float16")(*data)
+    assert keras.backend.standardize_dtype(half.dtype) == "float16"
+    inputs = [keras.Input(shape) for shape in shapes]
+    states = layer(*inputs)
+    assert tuple(states.shape) == (None, CHANNELS, 3, 5)
+    model = keras.Model(inputs, states)
+    model.compile("sgd", "mse", jit_compile=False)
+    before = [weight.copy() for weight in model.get_weights()]
+    model.train_on_batch(data, np.ones((BATCH, CHANNELS, 3, 5), "float32"))
+    assert len(before) == 6  # embedding, projection, recurrent layer
+    assert all((a != b).any() for a, b in zip(before, model.get_weights(), strict=True))
+    model.save(tmp_path / "model.keras")
+    again = keras.saving.load_model(tmp_path / "model.keras")
+    np.testing.assert_allclose(to_numpy(again(data)), to_numpy(model(data)), atol=1e-6)
+
+
+def test_learned_queries_are_the_same_for_every_window(tmp_path) -> None:
+    layer = LearnedQueries(7, 5)
+    first = to_numpy(layer(random_array(BATCH, STEPS, CHANNELS)))
+    assert first.shape == (BATCH, 7, 5)
+    for window in first:
+        np.testing.assert_array_equal(window, to_numpy(layer.queries))
+    assert to_numpy(layer.queries).std() > 0  # they tell the parts apart from the start
+    assert type(layer).from_config(layer.get_config()).get_config() == layer.get_config()
+    half = LearnedQueries(7, 5, dtype="mixed_float16")(random_array(BATCH, STEPS))
+    assert keras.backend.standardize_dtype(half.dtype) == "float16"
+
+    inputs = keras.Input((STEPS, CHANNELS))
+    symbolic = LearnedQueries(7, 5)(inputs)
+    assert tuple(symbolic.shape) == (None, 7, 5)
+    model = keras.Model(inputs, symbolic)
+    model.compile("sgd", "mse")
+    before = model.get_weights()[0].copy()
+    x = random_array(BATCH, STEPS, CHANNELS)
+    model.train_on_batch(x, np.ones((BATCH, 7, 5), "float32"))
+    assert (model.get_weights()[0] != before).all()
+    model.save(tmp_path / "model.keras")
+    again = keras.saving.load_model(tmp_path / "model.keras")
+    np.testing.assert_array_equal(to_numpy(again(x)), to_numpy(model(x)))

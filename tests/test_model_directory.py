@@ -9,10 +9,15 @@ import h5py
 import numpy as np
 import pandas as pd
 import pytest
+from synthetic import SMALL, load_frame
 
+from tsattn import FitOptions
 from tsattn.errors import ModelDirectoryError, UsageError
-from tsattn.model_directory import load_fitted, read_profile, write_manifest
-from tsattn.pipeline.explaining import explain, saved_profile
+from tsattn.model_directory import load_fitted, read_profile, save_fitted, write_manifest
+from tsattn.pipeline.explaining import explain, saved_explanation, saved_profile
+from tsattn.pipeline.fitting import fit, save
+from tsattn.pipeline.predicting import predict
+from tsattn.profiles import attention_rows
 
 REFUSED = r"(?s)\A[^\n]*Received: [^\n]*\. (Restore|Check|Upgrade)[^\n]*\Z"
 DEEP = "[" * 200_000
@@ -58,13 +63,18 @@ def refuse(directory) -> None:
         ("config", ["data"], ...),
         ("config", ["data"], 5),
         *(("config", ["options", name], value) for name, value in [
-            ("attention", "foo"), ("attention", []), ("placement", "foo"), ("placement", ...),
+            ("attention", "foo"), ("attention", []), ("attention", ...), ("attention", None),
+            ("attention", "reverse-time"), ("decoder", "recurrent"), ("decoder", "foo"),
+            ("decoder", None), ("decoder", []), ("placement", "foo"), ("placement", ...),
             ("loss", "foo"), ("cell", {}), ("normalization", None), ("calendar", 5), ("split", 5),
             ("units", 2_000_000), ("units", 10**30), ("units", None), ("lookback", 1_000_000),
             ("lookback", ...), ("num_layers", 20_000), ("horizon", 10**8),
             ("dropout", float("nan")),
             ("quantile_levels", 5), ("score_filled", "yes"), ("seed", -1), ("units", True),
-            ("units", "5"),
+            ("units", "5"), ("encoder", "joint"), ("encoder", "foo"), ("encoder", ...),
+            ("encoder", None), ("segment", ...), ("segment", 3), ("segment", 10**8),
+            ("segment", 0), ("linear_path", None),
+            ("linear_path", "foo"), ("linear_path", "none"), ("linear_path", ...),
         ]),
         *(("config", ["data", "seen_until"], value) for value in (
             "garbage", 5, [], {"": 5}, {"": "garbage"}, {"": "NaT"}, {"": ""},
@@ -225,13 +235,115 @@ def test_profile_of_a_wrong_config_is_refused(copy, value) -> None:
         saved_profile(copy)
 
 
+@pytest.mark.parametrize(
+    "options",
+    [
+        {"attention": "per-dimension", "placement": "before"},
+        {"attention": "shared", "placement": "after"},
+        {"attention": "none"},
+        {"attention": "luong", "decoder": "recurrent"},
+    ],
+)
+def test_config_of_the_first_version_is_of_a_joint_encoder_alone(tmp_path, options) -> None:
+    frame, before = load_frame(151), tmp_path / "before"
+    given = {**SMALL, "epochs": 1, "encoder": "joint", "linear_path": "none", **options}
+    result = fit(frame, FitOptions(**given))
+    save(result, before)
+    content = json.loads((before / "config.json").read_text())["options"]
+    assert (content["encoder"], content["linear_path"]) == ("joint", "none")
+    assert "segment" not in content
+    for name in ("encoder", "linear_path"):
+        set_in(before / "config.json", ["options", name], ...)
+    reseal(before)
+    loaded = load_fitted(before)
+    assert (loaded.options.encoder, loaded.options.linear_path) == ("joint", "none")
+    assert loaded.options.segment is None
+    pd.testing.assert_frame_equal(predict(before, frame), predict(result.fitted, frame))
+
+
+@pytest.mark.parametrize(
+    "options",
+    [
+        {"linear_path": "none", "loss": "quantile"},
+        {"attention": "bottleneck"},
+        {"attention": "none"},
+    ],
+)
+def test_model_of_many_targets_loads_again(tmp_path, options) -> None:
+    """The head of the per-feature encoder is one for all targets, and its file is small."""
+    generator = np.random.default_rng(0)
+    frame = pd.DataFrame({f"n{i:03d}": generator.normal(size=61) for i in range(61)})
+    given = {"target": "all", "lookback": 7, "horizon": 5, "units": 2, "epochs": 1, **options}
+    result = fit(frame, FitOptions(**given))
+    save_fitted(tmp_path, result.fitted)
+    write_manifest(tmp_path, None)
+    forecast = predict(load_fitted(tmp_path), frame)
+    pd.testing.assert_frame_equal(forecast, predict(result.fitted, frame))
+
+
+@pytest.fixture(scope="module")
+def recurrent_directory(tmp_path_factory):
+    """Return the saved model of a recurrent decoder; not to be changed."""
+    path = tmp_path_factory.mktemp("models") / "recurrent"
+    save(fit(load_frame(), FitOptions(**{**SMALL, "epochs": 1}, decoder="recurrent")), path)
+    return path
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("decoder", "direct"),
+        ("decoder", ...),
+        ("attention", "luong"),
+        ("attention", "shared"),
+        ("attention", None),
+        ("cell", "lstm"),
+        ("num_layers", 2),
+        ("units", 7),
+        ("units", 2_000_000),
+        ("horizon", 10**8),
+        ("lookback", 10**8),
+    ],
+)
+def test_wrong_option_of_a_recurrent_decoder_is_refused(
+    recurrent_directory, tmp_path, name, value
+) -> None:
+    copy = shutil.copytree(recurrent_directory, tmp_path / "copy")
+    set_in(copy / "config.json", ["options", name], value)
+    reseal(copy)
+    refuse(copy)
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        None,
+        b"",
+        b"a,b\n1,2\n",
+        b"target,horizon_step,lag,mean,std,num_windows\n",
+        b"target,horizon_step,lag,mean,std,num_windows\nload,1,1,inf,0,7\n",
+        b"target,horizon_step,lag,mean,std,num_windows\nload,1,1.5,1,0,7\n",
+    ],
+)
+def test_wrong_horizon_profile_is_refused(recurrent_directory, tmp_path, content) -> None:
+    copy = shutil.copytree(recurrent_directory, tmp_path / "copy")
+    path = copy / "attention" / "horizon.csv"
+    if content is None:
+        path.unlink()
+    else:
+        path.write_bytes(content)
+    reseal(copy)
+    with pytest.raises(ModelDirectoryError, match=REFUSED):
+        saved_explanation(copy)
+
+
 @pytest.mark.parametrize("name", ["NA", "null", "nan", "007"])
 def test_profile_keeps_every_feature_name(copy, name) -> None:
     path = copy / "attention" / "profile.csv"
     table = pd.read_csv(path)
     table.replace({"feature": {"wind": name}}).to_csv(path, index=False)
     profile = read_profile(copy)
-    assert list(profile.feature.unique()) == ["load", name, "plan"]
+    assert list(attention_rows(profile).feature.unique()) == ["load", name, "plan"]
     pd.testing.assert_series_equal(profile["mean"], table["mean"])
     assert profile.lag_first.dtype == "int64"
 

@@ -17,11 +17,17 @@ from tsattn.errors import (
 )
 from tsattn.model_directory import load_fitted
 from tsattn.pipeline.evaluating import NewDataResult, check_gate, evaluate
-from tsattn.pipeline.explaining import explain, saved_profile
+from tsattn.pipeline.explaining import (
+    explain,
+    explain_windows,
+    saved_explanation,
+    saved_profile,
+)
 from tsattn.pipeline.fitting import fit, save
 from tsattn.pipeline.predicting import predict
+from tsattn.profiles import attention_rows, describe_scores, ranks_features, summarize_profile
 from tsattn.report import example_windows, split_metrics
-from tsattn.training import run_batches
+from tsattn.running import run_batches
 
 
 def quick(**options) -> FitOptions:
@@ -54,27 +60,101 @@ def test_fit_actuals_are_those_of_the_file(result) -> None:
     assert (table.time == table.origin_time + (table.horizon_step - 1) * pd.Timedelta("1h")).all()
 
 
-def test_fit_profile_is_the_mean_over_every_test_window(result) -> None:
-    evaluation = result.evaluations["test"]
-    scores = np.concatenate(
-        [
-            out["attention_scores"]
-            for _, _, out in run_batches(result.fitted.model, evaluation.windows)
-        ]
-    )
-    profile = result.fitted.profile(evaluation.attention)
-    np.testing.assert_allclose(profile.mean, scores.mean(axis=0)[::-1], rtol=1e-5)
-    np.testing.assert_allclose(profile.std, scores.std(axis=0)[::-1], atol=1e-6)
+def all_scores(result) -> np.ndarray:
+    """Return the attention scores of every test window."""
+    windows = result.evaluations["test"].windows
+    batches = run_batches(result.fitted.model, windows)
+    return np.concatenate([outputs["attention_scores"] for _, _, outputs in batches])
+
+
+def assert_profile_is_the_mean(profile, scores: np.ndarray) -> None:
+    """Compare a profile with scores (windows, targets, parts, steps, channels)."""
+    newest_first = scores[:, :, :, ::-1]
+    np.testing.assert_allclose(profile.mean, newest_first.mean(axis=0), rtol=1e-4)
+    np.testing.assert_allclose(profile.std, newest_first.std(axis=0), atol=1e-4)
     np.testing.assert_allclose(
-        profile.quantiles, np.quantile(scores, [0.1, 0.5, 0.9], axis=0)[:, ::-1], rtol=1e-5
+        profile.quantiles, np.quantile(newest_first, [0.1, 0.5, 0.9], axis=0), rtol=1e-4
     )
+
+
+def test_fit_profile_is_the_mean_over_every_test_window(result) -> None:
+    scores = all_scores(result)
+    assert scores.shape == (59, 11, 3)
+    profile = result.fitted.profile(result.evaluations["test"].attention)
+    assert_profile_is_the_mean(profile, scores[:, None, None])
     frame = profile.to_frame()
     assert list(frame.feature.unique()) == ["load", "wind", "plan"]
-    assert set(frame.kind) == {"feature"}
-    np.testing.assert_allclose(frame.groupby("feature")["mean"].sum(), 1, rtol=1e-5)
+    assert (set(frame.kind), set(frame.measure)) == ({"feature"}, {"nats"})
+    assert (frame.lag_first == frame.lag_last).all()
+    assert ranks_features(frame)
     assert frame.loc[(frame.feature == "wind") & (frame.lag_first == 1), "mean"].item() == (
-        pytest.approx(scores[:, -1, 1].mean(), rel=1e-5)
+        pytest.approx(scores[:, -1, 1].mean(), rel=1e-4)
     )
+
+
+def test_fit_profile_of_additive_attention_is_by_target_part_and_segment(tmp_path) -> None:
+    options = quick(attention="additive", target="load,wind", horizon=29)
+    result = fit(load_frame(), options)
+    scores = all_scores(result)
+    assert scores.shape == (33, 2, 2, 6, 2)  # a lookback of 11 in segments of 2
+    profile = result.fitted.profile(result.evaluations["test"].attention)
+    assert_profile_is_the_mean(profile, scores)
+    frame = profile.to_frame()
+    assert set(zip(frame.target, frame.feature, strict=True)) == {
+        ("load", "load"), ("load", "plan"), ("wind", "wind"), ("wind", "plan"),
+    }  # fmt: skip
+    assert set(zip(frame.horizon_first, frame.horizon_last, strict=True)) == {(1, 15), (16, 29)}
+    assert set(zip(frame.lag_first, frame.lag_last, strict=True)) == {
+        (1, 2), (3, 4), (5, 6), (7, 8), (9, 10), (11, 11),
+    }  # fmt: skip
+    np.testing.assert_allclose(frame.groupby(["target", "horizon_first"])["mean"].sum(), 1, 1e-5)
+    assert ranks_features(frame)
+    save(result, tmp_path / "model")
+    with np.load(tmp_path / "model" / "attention" / "windows.npz") as arrays:
+        np.testing.assert_allclose(arrays["scores"], scores, rtol=1e-5)
+        assert arrays["channels"].tolist() == [["load", "plan"], ["wind", "plan"]]
+    saved = saved_profile(tmp_path / "model")
+    pd.testing.assert_frame_equal(attention_rows(saved), frame, rtol=1e-4, check_dtype=False)
+    again = explain(tmp_path / "model", load_frame(), split="test")
+    pd.testing.assert_frame_equal(again, saved, rtol=1e-3, check_dtype=False)
+
+
+def test_fit_profile_of_the_joint_encoder_is_by_step() -> None:
+    result = fit(load_frame(), quick(encoder="joint", linear_path="none"))
+    scores = all_scores(result)
+    assert scores.shape == (59, 11, 3)
+    profile = result.fitted.profile(result.evaluations["test"].attention)
+    assert_profile_is_the_mean(profile, scores[:, None, None])
+    frame = profile.to_frame()
+    np.testing.assert_allclose(frame.groupby("feature")["mean"].sum(), 1, rtol=1e-5)
+    assert (frame.lag_first == frame.lag_last).all()
+    assert not ranks_features(frame)
+
+
+def test_fit_keeps_what_was_chosen() -> None:
+    options = quick(epochs=None, batch_size=64, windows_per_epoch=40, patience=2)
+    result = fit(load_frame(), options)
+    chosen = result.fitted.options
+    assert options.epochs is None
+    assert chosen.epochs == 100  # at least 600 batches, but no more than 100 epochs
+    assert len(result.history.epochs) <= 100
+    assert (chosen.encoder, chosen.segment, chosen.linear_path) == ("per-feature", 2, "blend")
+    assert (chosen.attention, chosen.placement) == ("bottleneck", "before")
+
+
+def test_fit_refuses_a_segment_longer_than_the_lookback() -> None:
+    with pytest.raises(UsageError, match=r"segment=12, lookback=11\. Use a shorter segment"):
+        fit(load_frame(), quick(segment=12))
+
+
+def test_fit_notes_the_share_of_the_linear_path(result) -> None:
+    (share,) = result.fitted.linear_shares
+    assert 0 <= share <= 1
+    without = fit(load_frame(), quick(linear_path="none"))
+    assert without.fitted.linear_shares.tolist() == [0]
+    assert without.evaluations["test"].linear_inputs is None
+    linear = next(layer for layer in result.fitted.model.layers if layer.name == "linear_path")
+    np.testing.assert_array_equal(linear.kernel, result.fitted.linear.weights)
 
 
 def test_model_directory_holds_what_it_should(model_directory) -> None:
@@ -213,6 +293,56 @@ def test_explain_on_new_data_agrees_with_the_saved_profile(model_directory, tmp_
         assert list(arrays["channels"]) == ["load", "wind", "plan"]
 
 
+def test_recurrent_decoder_saves_what_each_horizon_step_looks_at(tmp_path) -> None:
+    result = fit(
+        load_frame(), quick(decoder="recurrent", future_covariates="plan", loss="quantile",
+                            target="load,wind", num_layers=2, cell="lstm")
+    )  # fmt: skip
+    assert (result.fitted.options.attention, result.fitted.options.placement) == (
+        "additive",
+        "after",
+    )
+    save(result, tmp_path / "model")
+    folder = tmp_path / "model" / "attention"
+    assert {path.name for path in folder.iterdir()} == {"profile.csv", "horizon.csv", "windows.npz"}
+    assert (tmp_path / "model" / "plots" / "horizon_heatmap.png").exists()
+    windows = result.evaluations["test"].windows
+    scores = np.concatenate(
+        [out["attention_scores"] for _, _, out in run_batches(result.fitted.model, windows)]
+    )
+    with np.load(folder / "windows.npz") as arrays:
+        np.testing.assert_allclose(arrays["scores"], scores, rtol=1e-5)  # (59, 3, 11)
+        np.testing.assert_array_equal(arrays["origins"], windows.origins)
+    saved = saved_explanation(tmp_path / "model")
+    expected = scores.mean(axis=0)[:, ::-1]  # (horizon, lags)
+    np.testing.assert_allclose(saved.horizon["mean"], expected.ravel(), rtol=1e-5)
+    np.testing.assert_allclose(saved.horizon["std"], scores.std(0)[:, ::-1].ravel(), atol=1e-6)
+    assert set(saved.horizon.target) == {"*"}
+    attention = attention_rows(saved.profile)
+    np.testing.assert_allclose(attention["mean"], expected.mean(axis=0), rtol=1e-5)
+    assert set(attention.feature) == {"shared"}
+    assert set(saved.profile.horizon_last) == {3}
+    again = explain_windows(tmp_path / "model", load_frame(), split="test")
+    for table, other in zip(again, saved, strict=True):
+        pd.testing.assert_frame_equal(table, other, rtol=1e-4, check_dtype=False)
+
+
+def test_reverse_time_saves_contributions_that_rank_features(tmp_path) -> None:
+    result = fit(load_frame(), quick(attention="reverse-time", future_covariates="plan"))
+    save(result, tmp_path / "model")
+    saved = saved_explanation(tmp_path / "model")
+    assert saved.horizon is None
+    assert set(saved.profile.measure) == {"contribution"}
+    assert list(saved.profile.feature.unique()) == ["load", "wind", "plan"]
+    assert ranks_features(saved.profile)
+    assert summarize_profile(saved.profile)["mass"].sum() == pytest.approx(1)
+    assert "in standard deviations of the target" in describe_scores(saved.profile)
+    pd.testing.assert_frame_equal(
+        explain(tmp_path / "model", load_frame(), split="test"), saved.profile,
+        rtol=1e-4, check_dtype=False,
+    )  # fmt: skip
+
+
 def test_explain_needs_attention(tmp_path) -> None:
     result = fit(load_frame(), quick(attention="none"))
     save(result, tmp_path / "plain")
@@ -225,14 +355,14 @@ def test_explain_needs_attention(tmp_path) -> None:
     ("options", "kind", "channels"),
     [
         ({"attention": "shared"}, "shared", ["shared"]),
-        ({"placement": "after"}, "unit", [f"unit_{i:03d}" for i in range(5)]),
+        ({"encoder": "joint", "placement": "after"}, "unit", [f"unit_{i:03d}" for i in range(5)]),
     ],
 )
 def test_fit_names_what_the_profile_is_about(options, kind: str, channels: list[str]) -> None:
     result = fit(load_frame(), quick(**options))
     profile = result.fitted.profile(result.evaluations["test"].attention)
     assert profile.kind == kind
-    assert list(profile.channels) == channels
+    assert profile.channels == (tuple(channels),)
 
 
 def test_fit_without_test_rows_says_so(tmp_path) -> None:
@@ -241,7 +371,9 @@ def test_fit_without_test_rows_says_so(tmp_path) -> None:
     metrics = json.loads((tmp_path / "model" / "metrics.json").read_text())
     assert metrics["test"] == {"num_windows": 0, "note": "no test rows were set aside"}
     assert not (tmp_path / "model" / "test_forecasts.parquet").exists()
-    assert len(saved_profile(tmp_path / "model")) == 33
+    attention = attention_rows(saved_profile(tmp_path / "model"))
+    assert len(attention) == 33
+    assert set(attention.num_windows) == {60}  # of the validation
 
 
 def test_fit_forecasts_several_targets_with_quantiles(tmp_path) -> None:
@@ -252,7 +384,9 @@ def test_fit_forecasts_several_targets_with_quantiles(tmp_path) -> None:
     assert list(table.target.unique()) == ["load", "plan", "wind"]
     assert (table["q0.2"] <= table["q0.5"]).all()
     assert (table["q0.5"] == table.forecast).all()
-    assert set(saved_profile(tmp_path / "model").target) == {"*"}
+    attention = attention_rows(saved_profile(tmp_path / "model"))
+    assert set(attention.target) == {"*"}
+    assert list(attention.feature.unique()) == ["load", "wind", "plan"]
     forecast = predict(tmp_path / "model", load_frame())
     assert len(forecast) == 9
     assert list(forecast.columns[-3:]) == ["q0.2", "q0.5", "q0.8"]

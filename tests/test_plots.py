@@ -148,6 +148,60 @@ def test_plot_loss_is_logarithmic_where_the_loss_falls_far():
     assert plots.plot_loss(frame).axes[0].get_yscale() == "log"
 
 
+def test_plot_loss_marks_the_epoch_that_was_kept():
+    frame = history(7).assign(val_loss=[1, 2, 3, 4, 5, 6, 7])
+    axes = plots.plot_loss(frame, best_epoch=4).axes[0]
+    assert axes.collections[0].get_offsets()[0].tolist() == [4, 4]
+    assert labels(axes)[-1].startswith("best epoch: 4 ")
+
+
+def horizon_profile(steps=5, lags=11, targets=("load",)):
+    """Return a profile in which horizon step h looks at lag h."""
+    shares = np.full((steps, lags), 0.5 / (lags - 1))
+    shares[np.arange(steps), np.arange(steps)] = 0.5
+    frame = pd.DataFrame(
+        {
+            "horizon_step": np.repeat(np.arange(1, steps + 1), lags),
+            "lag": np.tile(np.arange(1, lags + 1), steps),
+            "mean": shares.ravel(),
+            "std": 0.1,
+            "num_windows": 2785,
+        }
+    )
+    return pd.concat([frame.assign(target=target) for target in targets], ignore_index=True)
+
+
+def test_plot_horizon_heatmap_is_steps_by_lags_with_lag_1_at_the_right():
+    figure = plots.plot_horizon_heatmap(horizon_profile())
+    axes, bar = figure.axes
+    image = axes.images[0]
+    assert image.get_array().shape == (5, 11)
+    assert image.get_array()[2, 2] == 0.5
+    assert image.get_extent() == [0.5, 11.5, 5.5, 0.5]
+    assert axes.get_xlim() == (11.5, 0.5)
+    assert axes.get_ylim() == (5.5, 0.5)
+    assert axes.get_xlabel() == "lag (steps; 1 = last known)"
+    assert axes.get_ylabel() == "horizon step (steps ahead)"
+    assert bar.get_ylabel().startswith("mean share of attention")
+    assert "target load, 2,785 windows" in heading(figure)
+    assert "the shares over the lags sum to 1: when the decoder looks for it" in heading(figure)
+
+
+def test_plot_horizon_heatmap_takes_one_step_long_horizons_and_several_targets(tmp_path):
+    plots.save_figure(plots.plot_horizon_heatmap(horizon_profile(1, 2)), tmp_path / "a.png")
+    figure = plots.plot_horizon_heatmap(horizon_profile(720, 727, ("*", "price")))
+    plots.save_figure(figure, tmp_path / "b.png")
+    assert figure.get_figheight() < 9
+    assert "first of 2 targets" in heading(figure)
+
+
+def test_profile_plots_explain_a_contribution():
+    frame = profile(["load", "price"], measure="contribution")
+    for plot in (plots.plot_profile, plots.plot_heatmap):
+        assert "a contribution: what a feature's value at a lag adds" in heading(plot(frame))
+        assert "contribution" not in heading(plot(profile(["load"])))
+
+
 def test_plot_forecast_draws_each_window_with_its_baselines():
     examples, past = windows(quantiles=(0.1, 0.5, 0.9))
     figure = plots.plot_forecast(examples, past, unit="MW")
@@ -434,8 +488,12 @@ def test_plot_heatmap_thins_the_labels_of_units():
 
 
 @pytest.mark.parametrize("plot", [plots.plot_profile, plots.plot_heatmap])
-def test_profile_plots_stay_inside_the_figure(plot):
-    figure = plot(profile(["Ampirion zonal load forecast and then some more", "load"]))
+@pytest.mark.parametrize(
+    ("measure", "unit"), [("share", ""), ("contribution", "standard deviations of the target")]
+)
+def test_profile_plots_stay_inside_the_figure(plot, measure, unit):
+    frame = profile(["Ampirion zonal load forecast and then some more", "load"], measure=measure)
+    figure = plot(frame, unit)
     figure.draw_without_rendering()
     box = figure.get_tightbbox()
     width, height = figure.get_size_inches()

@@ -1,11 +1,18 @@
 import numpy as np
 import pytest
 
-import tsattn.training
+import tsattn.running
 from tsattn.data.windows import make_windows
 from tsattn.errors import TrainingDivergedError, TrainingInterruptedError
 from tsattn.models import WindowShape, build_forecaster
-from tsattn.training import TrainingBatches, run_batches, train
+from tsattn.running import run_batches
+from tsattn.schedules import (
+    choose_epochs,
+    num_warm_up_epochs,
+    rising_and_falling,
+    teacher_probability,
+)
+from tsattn.training import TrainingBatches, train
 
 SHAPE = WindowShape(lookback=11, horizon=3, num_features=2, num_targets=1)
 
@@ -124,7 +131,7 @@ def test_batches_of_an_epoch_are_drawn_anew() -> None:
 def test_run_batches_does_not_depend_on_the_batch_size(monkeypatch) -> None:
     forecaster, many = model(), windows()
     whole = np.concatenate([out["forecast"] for _, _, out in run_batches(forecaster, many)])
-    monkeypatch.setattr(tsattn.training, "PREDICT_BATCH", 13)
+    monkeypatch.setattr(tsattn.running, "PREDICT_BATCH", 13)
     parts = np.concatenate([out["forecast"] for _, _, out in run_batches(forecaster, many)])
     assert len(parts) == len(many)
     np.testing.assert_allclose(parts, whole, rtol=1e-5, atol=1e-6)
@@ -141,3 +148,165 @@ def test_train_prices_the_nats_of_a_bottleneck_in_the_validation_too() -> None:
     beta = forecaster.get_layer("attention").beta
     expected = (loss + beta * nats) / len(val)
     np.testing.assert_allclose(history.epochs[0].val_loss, expected, rtol=1e-4)
+
+
+def recurrent(**options):
+    return model(attention="additive", placement="after", decoder="recurrent", **options)
+
+
+@pytest.mark.parametrize(
+    ("epochs", "probabilities"),
+    [
+        (1, [1]),
+        (2, [1, 0]),
+        (5, [1, 0.6, 0.2, 0, 0]),
+        (8, [1, 0.75, 0.5, 0.25, 0, 0, 0, 0]),
+    ],
+)
+def test_teacher_probability_falls_to_0_at_half_of_the_epochs(epochs, probabilities) -> None:
+    actual = [teacher_probability(epoch, epochs) for epoch in range(epochs)]
+    np.testing.assert_allclose(actual, probabilities)
+
+
+@pytest.mark.parametrize("cell", ["gru", "lstm"])
+def test_train_of_a_recurrent_decoder_lowers_the_loss(cell: str) -> None:
+    forecaster, probabilities = recurrent(cell=cell, dropout=0.1), []
+    decoder = forecaster.get_layer("decoder")
+    history = train(
+        forecaster, windows(), windows(seed=1), epochs=5, batch_size=31, learning_rate=0.01,
+        on_epoch=lambda epoch: probabilities.append(float(decoder.teacher_probability)),
+    )  # fmt: skip
+    losses = [epoch.val_loss for epoch in history.epochs]
+    assert losses[-1] < 0.9 * losses[0]
+    np.testing.assert_allclose(probabilities, [1, 0.6, 0.2, 0, 0], atol=1e-6)
+    errors = [
+        np.abs(outputs["forecast"] - batch.targets)
+        for _, batch, outputs in run_batches(forecaster, windows(seed=1))
+    ]
+    np.testing.assert_allclose(np.concatenate(errors).mean(), min(losses), rtol=1e-4)
+
+
+def test_train_of_a_recurrent_decoder_gives_quantiles() -> None:
+    forecaster = recurrent(num_quantiles=3, num_layers=2)
+    train(
+        forecaster, windows(), windows(seed=1), loss="quantile", quantile_levels=(0.1, 0.5, 0.9),
+        epochs=4, batch_size=31, learning_rate=0.01,
+    )  # fmt: skip
+    forecasts = [out["forecast"] for _, _, out in run_batches(forecaster, windows())]
+    assert (np.diff(np.concatenate(forecasts).mean(axis=(0, 1, 2))) > 0).all()
+
+
+def test_batches_hold_the_targets_where_they_are_told() -> None:
+    batches = TrainingBatches(windows(), 31, None, 0, with_targets=True)
+    inputs, targets = batches[1]
+    assert set(inputs) == {"inputs", "targets"}
+    np.testing.assert_array_equal(inputs["targets"], targets)
+    assert set(TrainingBatches(windows(), 31, None, 0)[1][0]) == {"inputs"}
+
+
+def test_run_batches_bounds_the_scores_of_a_batch(monkeypatch) -> None:
+    forecaster = recurrent()  # 3 x 11 scores a window
+    whole = np.concatenate(
+        [out["attention_scores"] for _, _, out in run_batches(forecaster, windows())]
+    )
+    monkeypatch.setattr(tsattn.running, "_MOST_SCORES", 7 * 33 + 5)
+    parts = [out["attention_scores"] for _, _, out in run_batches(forecaster, windows())]
+    assert max(map(len, parts)) == 7
+    np.testing.assert_allclose(np.concatenate(parts), whole, rtol=1e-5)
+
+
+@pytest.mark.parametrize(("epochs", "warm_up"), [(1, 0), (2, 1), (3, 2), (4, 3), (30, 3)])
+def test_warm_up_leaves_one_epoch_with_a_price(epochs: int, warm_up: int) -> None:
+    assert num_warm_up_epochs(model(attention="bottleneck"), epochs) == warm_up
+    assert num_warm_up_epochs(model(), epochs) == 0
+
+
+def test_train_asks_no_price_for_nats_in_the_first_epochs() -> None:
+    forecaster, prices = model(attention="bottleneck"), []
+    layer = forecaster.get_layer("attention")
+    train(
+        forecaster, windows(), windows(seed=1), epochs=5, batch_size=31,
+        on_epoch=lambda epoch: prices.append(float(layer.penalty)),
+    )  # fmt: skip
+    np.testing.assert_allclose(prices, [0, 0, 0, layer.beta, layer.beta])
+    np.testing.assert_allclose(float(layer.penalty), layer.beta)
+
+
+def test_train_counts_no_epoch_of_the_warm_up() -> None:
+    forecaster, rates = model(attention="bottleneck"), []
+    history = train(
+        forecaster, windows(), windows(seed=1), epochs=9, patience=2, batch_size=31,
+        learning_rate=1e-8, on_epoch=lambda epoch: rates.append(epoch.learning_rate),
+    )  # fmt: skip
+    # nothing improves: epoch 4 is the first that counts, and 5 and 6 are the patience
+    assert 6 <= len(history.epochs) <= 8
+    assert history.best_epoch >= 4
+    num_batches = len(TrainingBatches(windows(), 31, None, 0))
+    schedule = rising_and_falling(1e-8, 9 * num_batches)
+    expected = [float(schedule((epoch + 1) * num_batches)) for epoch in range(len(rates))]
+    np.testing.assert_allclose(rates, expected, rtol=1e-5)
+    assert (np.diff(rates) < 0).all()
+
+
+def test_train_interrupted_in_the_warm_up_has_nothing_to_keep() -> None:
+    def interrupt(epoch) -> None:
+        if epoch.epoch == 2:
+            raise KeyboardInterrupt
+
+    with pytest.raises(TrainingInterruptedError, match="end of epoch 4, the first that counts"):
+        train(
+            model(attention="bottleneck"), windows(), windows(seed=1), epochs=9, on_epoch=interrupt
+        )
+
+
+@pytest.mark.parametrize(
+    ("num_windows", "batch_size", "epochs"),
+    [
+        (8449, 128, 10),  # 67 batches: 10 epochs have 670
+        (7680, 128, 10),  # 60 batches: 600
+        (7680 - 128, 128, 11),  # 59 batches
+        (1281, 128, 55),  # 11 batches: 54.5 epochs
+        (100, 128, 100),  # 1 batch
+        (1, 1, 100),
+        (1_000_000, 128, 10),
+    ],
+)
+def test_epochs_are_10_or_600_batches_but_at_most_100(num_windows, batch_size, epochs) -> None:
+    assert choose_epochs(num_windows, batch_size) == epochs
+
+
+@pytest.mark.parametrize("num_steps", [1, 2, 19, 20, 600, 10_000])
+def test_learning_rate_rises_in_a_line_and_falls_with_a_cosine(num_steps: int) -> None:
+    schedule = rising_and_falling(0.5, num_steps)
+    rise = min(num_steps // 20 + 1, 200)
+    fall = max(num_steps - rise, 1)
+    for step in sorted({0, rise // 2, rise - 1, rise, rise + fall // 3, num_steps}):
+        expected = 0.5 / 20 + (0.5 - 0.5 / 20) * step / rise
+        if step >= rise:
+            part = min((step - rise) / fall, 1)
+            expected = 0.5 * (0.02 + 0.98 * (1 + np.cos(np.pi * part)) / 2)
+        np.testing.assert_allclose(float(schedule(step)), expected, rtol=1e-4)
+
+
+def test_train_of_the_per_feature_encoder_lowers_the_loss() -> None:
+    forecaster = model(encoder="per-feature", attention="additive", placement="after", segment=4)
+    history = train(
+        forecaster, windows(), windows(seed=1), epochs=6, batch_size=31, learning_rate=0.02
+    )
+    losses = [epoch.val_loss for epoch in history.epochs]
+    assert min(losses) < 0.9 * losses[0]
+    errors = [
+        np.abs(outputs["forecast"] - batch.targets)
+        for _, batch, outputs in run_batches(forecaster, windows(seed=1))
+    ]
+    np.testing.assert_allclose(np.concatenate(errors).mean(), min(losses), rtol=1e-4)
+
+
+def test_run_batches_bounds_what_the_attention_over_features_compares(monkeypatch) -> None:
+    forecaster = model(encoder="per-feature", attention="shared", placement="after", segment=4)
+    whole = np.concatenate([out["forecast"] for _, _, out in run_batches(forecaster, windows())])
+    # 2 features, 3 segments and 5 units; the shared scores are half of the comparisons
+    monkeypatch.setattr(tsattn.running, "_MOST_SCORES", 7 * 30 + 5)
+    parts = [out["forecast"] for _, _, out in run_batches(forecaster, windows())]
+    assert max(map(len, parts)) == 7
+    np.testing.assert_allclose(np.concatenate(parts), whole, rtol=1e-5, atol=1e-6)

@@ -65,6 +65,20 @@ class LinearBaseline:
             outputs.append(change + batch.inputs[:, -1, target, None])
         return np.stack(outputs, axis=2)
 
+    def regressors(self, batch: WindowBatch) -> np.ndarray:
+        """Return what the forecast of each target is a weighted sum of, without the constant.
+
+        (windows, targets, regressors): the lagged values of a step, features side by side, from the
+        oldest step on, less the last value of their feature; then the known covariates of each
+        horizon step, and the calendar features of the first.
+        """
+        targets = range(batch.targets.shape[2])
+        parts = [
+            _regressors(batch, self.inputs, target, self.num_calendar_features)[:, :-1]
+            for target in targets
+        ]
+        return np.stack(parts, axis=1)
+
 
 def _regressors(
     batch: WindowBatch, inputs: str, target: int, num_calendar_features: int

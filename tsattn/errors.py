@@ -56,3 +56,9 @@ class TrainingInterruptedError(TsattnError):
     """Training stopped by the user before there was a model to keep."""
 
     exit_code = 130
+
+
+def error_with(exit_code: int, message: str) -> TsattnError:
+    """Return the error of an exit code, as another process ended with it."""
+    kinds = {kind.exit_code: kind for kind in TsattnError.__subclasses__()}
+    return kinds.get(exit_code, TsattnError)(message)

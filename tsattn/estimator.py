@@ -56,6 +56,12 @@ class AttentionForecaster(FitOptions, BaseEstimator):
 
         return explaining.explain(self._fitted(), X, split=split)
 
+    def explain_horizon(self, X: Data, split: str = "all") -> pd.DataFrame:
+        """Return what a recurrent decoder looks at, see `tsattn.explain_horizon`."""
+        from tsattn.pipeline import explaining
+
+        return explaining.explain_horizon(self._fitted(), X, split=split)
+
     def evaluate(self, X: Data) -> dict[str, Any]:
         """Return the errors on rows later than those of the fit, see `tsattn.evaluate`."""
         from tsattn.pipeline import evaluating

@@ -7,14 +7,14 @@ from typing import Any
 import keras
 import numpy as np
 
-from tsattn.baselines import Forecaster
+from tsattn.baselines import Forecaster, LinearBaseline
 from tsattn.data.scaling import Scaler
 from tsattn.data.windows import Windows, evenly_spaced
 from tsattn.forecasts import Forecast, point_and_quantiles
 from tsattn.metrics import Scores, ScoreSum, skill
 from tsattn.models.forecaster import ATTENTION_SCORES, FORECAST
-from tsattn.profiles import MAX_KEPT_WINDOWS, ProfileSum
-from tsattn.training import run_batches
+from tsattn.profiles import ProfileSum, num_kept
+from tsattn.running import run_batches
 
 MODEL = "model"
 UNITS = ("scaled", "original")
@@ -28,6 +28,10 @@ class Evaluation:
     scores: dict[str, dict[str, Scores]]  # by forecaster ("model" or a baseline), then by unit
     forecast: Forecast  # of every window, or of evenly spaced ones
     attention: ProfileSum | None  # None without attention
+    # Of a recurrent decoder, the scores of every horizon step; `attention` is their mean.
+    horizon_attention: ProfileSum | None = None
+    # Of a linear path, the sizes of what it reads: (windows, targets, regressors).
+    linear_inputs: ProfileSum | None = None
 
     def to_json(self) -> dict[str, Any]:
         """Return the block of `metrics.json` for this split."""
@@ -54,6 +58,8 @@ def evaluate_windows(
     baselines: Mapping[str, Forecaster],
     naive_mae: np.ndarray,
     quantile_levels: tuple[float, ...] = (),
+    decoder: str = "direct",
+    linear_path: LinearBaseline | None = None,
     max_forecast_rows: int = 2_000_000,
     on_batch: Callable[[int, int], None] | None = None,
 ) -> Evaluation:
@@ -71,7 +77,7 @@ def evaluate_windows(
     }
     rows_of_one = windows.horizon * windows.num_targets
     kept = evenly_spaced(len(windows), max(max_forecast_rows // rows_of_one, 1))
-    attention = ProfileSum(evenly_spaced(len(windows), MAX_KEPT_WINDOWS))
+    attention = horizon_attention = linear_inputs = None
     forecasts, quantiles, actuals = [], [], []
     for index, batch, outputs in run_batches(model, windows):
         point, levels = point_and_quantiles(outputs[FORECAST], quantile_levels)
@@ -87,8 +93,15 @@ def evaluate_windows(
         actuals.append(actual[chosen])
         if levels is not None:
             quantiles.append(scaler.inverse_transform(levels[chosen], columns))
-        if ATTENTION_SCORES in outputs:
-            attention.add(outputs[ATTENTION_SCORES])
+        scores = outputs.get(ATTENTION_SCORES)
+        if scores is not None and decoder == "recurrent":  # (batch, horizon, lookback)
+            horizon_attention = _added(horizon_attention, scores, len(windows))
+            scores = scores.mean(axis=1)[..., None]  # (batch, lookback, 1)
+        if scores is not None:
+            attention = _added(attention, scores, len(windows))
+        if linear_path is not None:
+            sizes = np.abs(linear_path.regressors(batch))
+            linear_inputs = _added(linear_inputs, sizes, len(windows))
         if on_batch:
             on_batch(index.stop, len(windows))
     return Evaluation(
@@ -105,5 +118,14 @@ def evaluate_windows(
             quantiles=np.concatenate(quantiles) if quantiles else None,
             actual=np.concatenate(actuals),
         ),
-        attention=attention if attention.num_windows else None,
+        attention=attention,
+        horizon_attention=horizon_attention,
+        linear_inputs=linear_inputs,
     )
+
+
+def _added(total: ProfileSum | None, scores: np.ndarray, num_windows: int) -> ProfileSum:
+    """Return the sum with the scores of the next windows added; None is an empty one."""
+    total = total or ProfileSum(evenly_spaced(num_windows, num_kept(scores.shape[1:])))
+    total.add(scores)
+    return total

@@ -1,5 +1,6 @@
 """What the files of a model directory must hold; checked before a network is built from them."""
 
+import json
 import zipfile
 import zlib
 from collections.abc import Iterator, Mapping
@@ -12,20 +13,18 @@ import pandas as pd
 from pandas.tseries.frequencies import to_offset
 
 from tsattn.baselines import LinearBaseline
-from tsattn.config import (
-    CALENDAR_FIELDS,
-    FILLS,
-    FitOptions,
-    check_options,
-    option_names,
-    parse_quantile_levels,
-)
+from tsattn.config import CALENDAR_FIELDS, FILLS, FitOptions, option_names
 from tsattn.data.calendar import calendar_names
 from tsattn.data.frequency import step_seconds
 from tsattn.data.scaling import Scaler
 from tsattn.data.schema import Schema
 from tsattn.errors import ModelDirectoryError, UsageError
+from tsattn.option_checks import check_options, parse_quantile_levels
+from tsattn.segments import horizon_parts
 
+# Options that the first models had no choice of, as they were built.
+_BEFORE_THESE = {"encoder": "joint", "linear_path": "none"}
+_LARGEST_CONFIG = 10_000_000  # bytes of the description of a network
 _LONGEST = 300  # characters of a path or of a library's message that are shown
 _LAYER_BYTES = 1000  # what a layer takes in model.keras at least, beside its weights
 _UNREADABLE = (
@@ -70,12 +69,15 @@ def reading(path: Path) -> Iterator[None]:
 def checked_options(content: Mapping[str, Any]) -> FitOptions:
     """Return the options of a `config.json`; raise ValueError or UsageError for a wrong one."""
     known = set(option_names())
-    options = FitOptions(**{k: v for k, v in content["options"].items() if k in known})
+    given = {**_BEFORE_THESE, **content["options"]}
+    options = FitOptions(**{k: v for k, v in given.items() if k in known})
     check_options(options)
-    for name in ("lookback", "horizon", "units", "num_layers"):
+    for name in ("lookback", "horizon", "encoder", "attention", "linear_path"):
         _require(getattr(options, name) is not None, f"{name} is missing")
     is_placed = options.attention == "none" or options.placement is not None
     _require(is_placed, "placement is missing")
+    needs_segment = options.encoder == "per-feature"
+    _require(not needs_segment or options.segment is not None, "segment is missing")
     _require(isinstance(options.score_filled, bool), "score_filled is not true or false")
     return options
 
@@ -182,13 +184,30 @@ def check_network_size(path: Path, options: FitOptions, schema: Schema) -> None:
     What is counted is fewer than the weights there are, and at one byte each.
     """
     lookback, horizon, units = options.lookback or 0, options.horizon or 0, options.units
-    has_future = bool(schema.future_covariates or schema.calendar)
-    per_step = len(schema.targets) * max(len(parse_quantile_levels(options)), 1)
+    mixes_future = bool(schema.future_covariates or schema.calendar)
+    mixes_future = mixes_future and options.attention != "reverse-time"
+    num_quantiles = max(len(parse_quantile_levels(options)), 1)
+    per_step = len(schema.targets) * num_quantiles
     weights = options.num_layers * (3 * units * units + _LAYER_BYTES)
-    weights += horizon * units * (max(units // 4, 1) if has_future else per_step)
-    if options.attention in ("per-dimension", "shared"):
-        weights += lookback * lookback
+    if options.encoder == "per-feature":
+        parts = horizon_parts(horizon)
+        others = len(schema.features) - len(schema.targets)
+        weights += units * (len(parts) + parts[0][1] * num_quantiles + (options.segment or 0))
+        weights += units * units * (2 + others)
+    elif options.decoder == "direct":
+        weights += horizon * units * (max(units // 4, 1) if mixes_future else per_step)
+        if options.attention in ("per-dimension", "shared"):
+            weights += lookback * lookback
     _require(path.stat().st_size >= weights, "it is too small for the network of config.json")
+
+
+def check_linear_path(path: Path, options: FitOptions) -> None:
+    """Raise a ValueError unless the network has a linear path just where the options say so."""
+    with zipfile.ZipFile(path) as archive:
+        _require(archive.getinfo("config.json").file_size <= _LARGEST_CONFIG, "it is too large")
+        layers = json.loads(archive.read("config.json"))["config"]["layers"]
+    has_path = any(layer["name"] == "linear_path" for layer in layers)
+    _require(has_path == (options.linear_path == "blend"), "linear_path is not that of config.json")
 
 
 def _require(condition: bool, what: str) -> None:

@@ -4,6 +4,7 @@ import hashlib
 import importlib.metadata
 import json
 import warnings
+from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -16,6 +17,7 @@ from tsattn.errors import ModelDirectoryError
 from tsattn.fitted import FittedForecaster, build_model
 from tsattn.model_checks import (
     altered,
+    check_linear_path,
     check_network_size,
     checked_data,
     checked_linear,
@@ -34,12 +36,13 @@ _CHUNK = 1 << 20
 _PROFILE_TEXTS = ("target", "feature", "kind", "role", "measure")
 _PROFILE_COUNTS = ("horizon_first", "horizon_last", "lag_first", "lag_last", "num_windows")
 _PROFILE_NUMBERS = ("mean", "std", "p10", "p50", "p90")
+_HORIZON_COUNTS = ("horizon_step", "lag", "num_windows")
 
 
 def save_fitted(directory: Path, fitted: FittedForecaster) -> None:
     """Write the model, and what is needed to use it, into an existing folder."""
     # A model that was set up for running would take its optimizer along.
-    plain = build_model(fitted.options, fitted.schema)
+    plain = build_model(fitted.options, fitted.schema, fitted.linear)
     plain.set_weights(fitted.model.get_weights())
     plain.save(directory / "model.keras")
     options = {name: value for name, value in asdict(fitted.options).items() if value is not None}
@@ -151,7 +154,8 @@ def load_fitted(directory: str | Path) -> FittedForecaster:
     with reading(weights), warnings.catch_warnings():
         warnings.simplefilter("error", UserWarning)
         check_network_size(weights, options, schema)
-        model = build_model(options, schema)
+        check_linear_path(weights, options)
+        model = build_model(options, schema, linear)
         model.load_weights(weights)
     if not all(np.isfinite(array).all() for array in model.get_weights()):
         raise altered(weights, "its weights are not finite numbers")
@@ -178,17 +182,30 @@ def read_options(directory: Path) -> FitOptions:
 def read_profile(directory: Path) -> pd.DataFrame:
     """Return the saved attention profile; raise a ModelDirectoryError if that fails."""
     path = directory / "attention" / "profile.csv"
+    return _read_scores(path, _PROFILE_TEXTS, _PROFILE_COUNTS, _PROFILE_NUMBERS)
+
+
+def read_horizon_profile(directory: Path) -> pd.DataFrame:
+    """Return the saved profile of each horizon step; raise a ModelDirectoryError if that fails."""
+    path = directory / "attention" / "horizon.csv"
+    return _read_scores(path, ("target",), _HORIZON_COUNTS, ("mean", "std"))
+
+
+def _read_scores(
+    path: Path, texts: Sequence[str], counts: Sequence[str], numbers: Sequence[str]
+) -> pd.DataFrame:
+    """Read a table with just these columns, of which the numbers are finite."""
     types = {
-        **dict.fromkeys(_PROFILE_TEXTS, "str"),
-        **dict.fromkeys(_PROFILE_COUNTS, "int64"),
-        **dict.fromkeys(_PROFILE_NUMBERS, "float64"),
+        **dict.fromkeys(texts, "str"),
+        **dict.fromkeys(counts, "int64"),
+        **dict.fromkeys(numbers, "float64"),
     }
     with reading(path):
         # A feature may be called NA.
         profile = pd.read_csv(path, keep_default_na=False, dtype=types)
         if set(profile.columns) != set(types) or profile.empty:
             raise altered(path, "it has other columns, or no rows")
-        if not np.isfinite(profile[list(_PROFILE_NUMBERS)].to_numpy()).all():
+        if not np.isfinite(profile[list(numbers)].to_numpy()).all():
             raise altered(path, "its scores are not finite numbers")
     return profile
 

@@ -16,8 +16,14 @@ from pathlib import Path
 from tsattn.errors import OutputError, UsageError
 
 MANIFEST = "MANIFEST.json"
-MODEL, PROFILE = "model", "profile"  # the kinds of folders, kept in their manifests
-_KIND_NAMES = {MODEL: "a model directory", PROFILE: "a profile folder written by explain"}
+# The kinds of folders, kept in their manifests.
+MODEL, PROFILE, DEMO, COMPARISON = "model", "profile", "demo", "comparison"
+_KIND_NAMES = {
+    MODEL: "a model directory",
+    PROFILE: "a profile folder written by explain",
+    DEMO: "a demonstration",
+    COMPARISON: "a comparison",
+}
 # One per process: the same process number with another token is what an earlier process left.
 _TOKEN = secrets.token_hex(4)
 _AT_FDCWD = -100
@@ -38,7 +44,7 @@ def check_output(
         path: The output.
         overwrite: Whether it may exist.
         is_directory: Whether it is a folder or a file.
-        kind: Of a folder, which kind it may replace: `MODEL` or `PROFILE`.
+        kind: Of a folder, which kind it may replace, such as `MODEL`.
         apart_from: A folder that the output must neither be, nor hold, nor be in.
 
     Raises:

@@ -1,65 +1,78 @@
 """Attention profiles: attention scores summed over many windows."""
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
 import pandas as pd
 
+from tsattn.segments import Edges
+
 SHARED = "shared"
 MAX_KEPT_WINDOWS = 2_000
-RANKING = ("input", "variable")  # attentions whose shares sum to 1 over features and lags together
+MAX_KEPT_SCORES = 50_000_000  # 200 MB
+CONTRIBUTION_UNIT = "standard deviations of the target"
+RANKING = ("input", "variable")  # joint attentions whose shares sum to 1 over all cells together
 
 
 @dataclass(frozen=True, kw_only=True)
 class AttentionProfile:
-    """Mean and spread of the attention scores of every channel and lag, over many windows.
+    """Mean and spread of the attention scores over many windows.
 
-    What a channel is, `kind` says: a feature, a hidden unit, or all features together ("shared").
-    Scores of measure "share" sum to 1 over the lags of a channel, so they say *when*, and rank no
-    channel over another; but for the attentions in `RANKING`, where all channels together do.
-    Scores of measure "nats" add up over lags and channels.
+    They are those of each target, part of the horizon, lag or segment of lags, and channel. What a
+    channel is, `kind` says: a feature, a hidden unit, or all features together ("shared"). Scores
+    of measure "share" sum to 1 over the lags of a channel, so they say *when*, and rank no channel
+    over another; unless all channels together sum to 1, see `ranks_features`. Scores of measure
+    "nats" and "contribution" add up over lags and channels.
     """
 
-    target: str  # the target forecast, or "*" where all targets share the attention
-    channels: tuple[str, ...]
+    targets: tuple[str, ...]  # what is forecast; "*" where all targets share the attention
+    horizon_parts: Edges  # first and last step of each part of the horizon
+    lags: Edges  # first and last lag of each segment, the newest first
+    channels: tuple[tuple[str, ...], ...]  # of each target
     kind: str
     measure: str
-    horizon: int
-    mean: np.ndarray  # (lags, channels), row i is lag i + 1
-    std: np.ndarray  # (lags, channels)
-    quantiles: np.ndarray  # (3, lags, channels): 10, 50 and 90 %, over evenly spaced windows
+    mean: np.ndarray  # (targets, parts, segments, channels)
+    std: np.ndarray  # (targets, parts, segments, channels)
+    quantiles: np.ndarray  # (3, ...): 10, 50 and 90 %, over evenly spaced windows
     num_windows: int
 
     def to_frame(self) -> pd.DataFrame:
         """Return one row per channel and lag, in the columns of `attention/profile.csv`."""
-        lags, channels = self.mean.shape
-        lag = np.tile(np.arange(1, lags + 1), channels)
+        targets, parts, segments, channels = self.mean.shape
+        target, part, channel, segment = (
+            index.ravel() for index in np.indices((targets, parts, channels, segments))
+        )
+        names = np.array(self.channels, dtype=object)  # (targets, channels)
+        first_step, last_step = np.array(self.horizon_parts).T
+        first_lag, last_lag = np.array(self.lags).T
+        mean, std, *quantiles = (
+            np.swapaxes(values, 2, 3).ravel() for values in (self.mean, self.std, *self.quantiles)
+        )
         columns = {
-            "target": self.target,
-            "feature": np.repeat(np.array(self.channels, dtype=object), lags),
+            "target": np.array(self.targets, dtype=object)[target],
+            "feature": names[target, channel],
             "kind": self.kind,
             "role": "past",
-            "horizon_first": 1,
-            "horizon_last": self.horizon,
-            "lag_first": lag,
-            "lag_last": lag,
+            "horizon_first": first_step[part],
+            "horizon_last": last_step[part],
+            "lag_first": first_lag[segment],
+            "lag_last": last_lag[segment],
             "measure": self.measure,
-            "mean": self.mean.T.ravel(),
-            "std": self.std.T.ravel(),
-            "p10": self.quantiles[0].T.ravel(),
-            "p50": self.quantiles[1].T.ravel(),
-            "p90": self.quantiles[2].T.ravel(),
+            "mean": mean,
+            "std": std,
+            **dict(zip(("p10", "p50", "p90"), quantiles, strict=True)),
             "num_windows": self.num_windows,
         }
-        return pd.DataFrame(columns, index=range(lags * channels))
+        return pd.DataFrame(columns, index=range(len(target)))
 
 
 class ProfileSum:
     """Adds up attention scores batch by batch; memory does not grow with the windows.
 
     Mean and standard deviation are over every window. Quantiles, and the scores that are kept
-    whole, are those of at most `MAX_KEPT_WINDOWS` evenly spaced windows.
+    whole, are those of evenly spaced windows, see `num_kept`.
     """
 
     def __init__(self, kept: np.ndarray) -> None:
@@ -71,47 +84,75 @@ class ProfileSum:
         self._squares: np.ndarray | float = 0.0
 
     def add(self, scores: np.ndarray) -> None:
-        """Add the scores (windows, steps, channels) of the next windows."""
+        """Add the scores (windows, ...) of the next windows, such as (windows, steps, channels)."""
         first, last = np.searchsorted(self.kept, [self.num_windows, self.num_windows + len(scores)])
         self._scores.append(scores[self.kept[first:last] - self.num_windows])
-        exact = scores.astype(np.float64)
-        self._sum = self._sum + exact.sum(axis=0)
-        self._squares = self._squares + np.square(exact).sum(axis=0)
+        self._sum = self._sum + scores.sum(axis=0, dtype=np.float64)
+        self._squares = self._squares + np.einsum(
+            "w...,w...->...", scores, scores, dtype=np.float64
+        )
         self.num_windows += len(scores)
 
     def kept_scores(self) -> np.ndarray:
-        """Return the scores of the kept windows: (kept, steps, channels)."""
+        """Return the scores of the kept windows: (kept, ...)."""
         return np.concatenate(self._scores)
 
-    def profile(
-        self, *, target: str, channels: Sequence[str], kind: str, measure: str, horizon: int
-    ) -> AttentionProfile:
-        """Return the profile of the windows added so far; steps are turned into lags."""
+    def mean_and_std(self) -> tuple[np.ndarray, np.ndarray]:
+        """Return mean and standard deviation over the windows added so far: (...) each."""
         mean = np.asarray(self._sum) / self.num_windows
         variance = np.asarray(self._squares) / self.num_windows - np.square(mean)
+        return mean, np.sqrt(np.maximum(variance, 0))
+
+    def profile(
+        self,
+        *,
+        targets: Sequence[str],
+        horizon_parts: Edges,
+        lags: Edges,
+        channels: Sequence[Sequence[str]],
+        kind: str,
+        measure: str,
+    ) -> AttentionProfile:
+        """Return the profile of the windows added so far; steps are turned into lags.
+
+        The scores are (windows, steps, channels), or (windows, targets, parts of the horizon,
+        steps, channels).
+        """
+        mean, std = self.mean_and_std()
         quantiles = np.quantile(self.kept_scores(), [0.1, 0.5, 0.9], axis=0)
+        shape = (len(targets), len(horizon_parts), len(lags), len(channels[0]))
         return AttentionProfile(
-            target=target,
-            channels=tuple(channels),
+            targets=tuple(targets),
+            horizon_parts=horizon_parts,
+            lags=lags,
+            channels=tuple(map(tuple, channels)),
             kind=kind,
             measure=measure,
-            horizon=horizon,
-            mean=mean[::-1],
-            std=np.sqrt(np.maximum(variance, 0))[::-1],
-            quantiles=quantiles[:, ::-1],
+            mean=mean.reshape(shape)[:, :, ::-1],
+            std=std.reshape(shape)[:, :, ::-1],
+            quantiles=quantiles.reshape(3, *shape)[:, :, :, ::-1],
             num_windows=self.num_windows,
         )
 
 
+def num_kept(shape_of_one: Sequence[int]) -> int:
+    """Return of how many windows the scores are kept whole, by their shape without the windows."""
+    return min(MAX_KEPT_WINDOWS, max(MAX_KEPT_SCORES // math.prod(shape_of_one), 1))
+
+
 def describe_channels(
-    attention: str, placement: str, features: Sequence[str], units: int
+    encoder: str, attention: str, placement: str, features: Sequence[str], units: int
 ) -> tuple[str, str, tuple[str, ...]]:
     """Return what the channels of an attention are, what its scores measure, and their names.
 
-    Kind: "feature", "unit" or "shared". Measure: "share" or "nats".
+    Kind: "feature", "unit" or "shared". Measure: "share", "nats" or "contribution".
     """
+    if encoder == "per-feature" and attention not in ("bottleneck", "shared"):
+        return "feature", "share", tuple(features)
     if attention == "bottleneck":
         return "feature", "nats", tuple(features)
+    if attention == "reverse-time":
+        return "feature", "contribution", tuple(features)
     if attention in RANKING or (attention, placement) == ("per-dimension", "before"):
         return "feature", "share", tuple(features)
     if attention == "per-dimension":
@@ -127,15 +168,21 @@ def describe_scores(profile: pd.DataFrame) -> str:
             "The nats are how much information about each cell the model may read: they add up "
             "over lags and features, and rank both."
         )
+    if measure == "contribution":
+        return (
+            "A contribution is what the value of one feature at one lag adds to the forecast or "
+            f"takes off it, in {CONTRIBUTION_UNIT}: its size, on average over the horizon. With "
+            "their signs they add up to the forecast, so they rank features and lags."
+        )
     if kind == "feature" and ranks_features(profile):
         return (
             "The shares of all features and lags together sum to 1. They weigh states of a "
-            "recurrent layer, which know earlier lags too."
+            "recurrent layer, which know earlier lags too" + _segments(profile) + "."
         )
     if kind == "feature":
         return (
             "For each feature the shares over its lags sum to 1: they say when the model looks at "
-            "the feature, not how much the feature matters."
+            "the feature, not how much the feature matters" + _segments(profile) + "."
         )
     if kind == "unit":
         return (
@@ -148,24 +195,44 @@ def describe_scores(profile: pd.DataFrame) -> str:
     )
 
 
+def _segments(profile: pd.DataFrame) -> str:
+    """Say that lags are read in segments, if they are."""
+    attention = attention_rows(profile)
+    longest = int((attention["lag_last"] - attention["lag_first"]).max()) + 1
+    return f"; lags are read in segments of {longest}" if longest > 1 else ""
+
+
+def attention_rows(profile: pd.DataFrame) -> pd.DataFrame:
+    """Return the rows of a profile that are about the attention, not about the linear path."""
+    rows: pd.DataFrame = profile[profile["measure"] == profile["measure"].iloc[0]]
+    return rows
+
+
 def ranks_features(profile: pd.DataFrame) -> bool:
     """Return whether the scores of a profile compare features, not only the lags of each."""
-    if profile["kind"].iloc[0] != "feature":
+    attention = attention_rows(profile)
+    if attention["kind"].iloc[0] != "feature":
         return False
-    masses = profile.groupby("feature", sort=False)["mean"].sum()
-    return profile["measure"].iloc[0] != "share" or not np.allclose(masses, 1, atol=1e-3)
+    masses = attention.groupby(["target", "horizon_first", "feature"], sort=False)["mean"].sum()
+    return attention["measure"].iloc[0] != "share" or not np.allclose(masses, 1, atol=1e-3)
 
 
 def summarize_profile(profile: pd.DataFrame) -> pd.DataFrame:
     """Return one row per channel of a profile: where its attention peaks, and how sharply.
 
+    Means over the targets that read a channel and over the parts of the horizon are summed up. A
+    segment of lags counts as one lag, that of its newest step.
+
     Columns: `feature`; `mass`, its share of the whole, only where the scores rank features;
     `peak_lag`; `share` of the channel's own attention at the peak; `times_uniform`, that share
     divided by 1 / lags; `lags_for_half`, the number of lags that hold half of the attention.
     """
-    whole = profile["mean"].sum()
+    parts = attention_rows(profile)[["target", "horizon_first"]].drop_duplicates()
+    sums = attention_rows(profile).groupby(["feature", "lag_first"], sort=False)["mean"].sum()
+    cells = (sums / len(parts)).reset_index()
+    whole = cells["mean"].sum()
     rows = []
-    for name, group in profile.groupby("feature", sort=False):
+    for name, group in cells.groupby("feature", sort=False):
         mass = group["mean"].sum()
         shares = group["mean"].to_numpy() / (mass or 1.0)
         peak = int(np.argmax(shares))

@@ -12,8 +12,10 @@ from tsattn import plots
 from tsattn.data.series import TimeSeries
 from tsattn.evaluation import UNITS, Evaluation
 from tsattn.fitted import FittedForecaster, time_text
+from tsattn.horizon_profiles import horizon_frame
+from tsattn.linear_profiles import linear_frame
 from tsattn.outputs import atomic_file
-from tsattn.profiles import AttentionProfile
+from tsattn.profiles import CONTRIBUTION_UNIT, AttentionProfile
 from tsattn.training import History
 
 NUM_EXAMPLES = 4
@@ -49,7 +51,9 @@ def write_report(
     Forecasts and attention are those of the test windows; of the validation windows if there is no
     test split.
     """
-    metrics = {name: split_metrics(evaluation, series) for name, evaluation in evaluations.items()}
+    metrics: dict[str, Any] = {
+        name: split_metrics(evaluation, series) for name, evaluation in evaluations.items()
+    }
     if "test" not in metrics:
         metrics["test"] = {"num_windows": 0, "note": "no test rows were set aside"}
     shown = evaluations.get("test", evaluations["val"])
@@ -58,12 +62,15 @@ def write_report(
         forecasts.to_parquet(directory / "test_forecasts.parquet", index=False)
         if len(shown.forecast.origins) < len(shown.windows):
             metrics["test"]["forecasts_kept"] = len(shown.forecast.origins)
+    shares = fitted.linear_shares.tolist()
+    metrics["num_parameters"] = fitted.model.count_params()
+    metrics["linear_path"] = dict(zip(fitted.schema.targets, shares, strict=True))
     write_json(directory / "metrics.json", metrics)
     epochs = history.to_frame()
     epochs.to_csv(directory / "history.csv", index=False, float_format=FLOAT_FORMAT)
     folder = directory / "plots"
     folder.mkdir()
-    plots.save_figure(plots.plot_loss(epochs), folder / "loss.png")
+    plots.save_figure(plots.plot_loss(epochs, history.best_epoch), folder / "loss.png")
     plots.save_figure(plots.plot_horizon_error(horizon_errors(shown)), folder / "horizon_error.png")
     examples, past = example_windows(fitted, series, shown)
     title = f"series {examples['series_id'].iloc[0]}" if "series_id" in examples else ""
@@ -75,22 +82,48 @@ def write_report(
 def write_attention(
     directory: Path, plot_folder: Path, fitted: FittedForecaster, evaluation: Evaluation
 ) -> AttentionProfile:
-    """Write the profile, the scores of at most 2,000 windows, and the two plots of it."""
+    """Write the profile, the scores of at most 2,000 windows (200 MB), and the plots of it."""
     if evaluation.attention is None:
         raise ValueError("The model must have attention. Received: no scores. Check before.")
     profile = fitted.profile(evaluation.attention)
-    frame = profile.to_frame()
+    frame = profile_frame(fitted, evaluation)
     directory.mkdir(exist_ok=True)
     frame.to_csv(directory / "profile.csv", index=False, float_format=FLOAT_FORMAT)
+    # (windows, steps, channels); of a recurrent decoder (windows, horizon, steps)
+    kept = evaluation.horizon_attention or evaluation.attention
     np.savez_compressed(
         directory / "windows.npz",
-        scores=evaluation.attention.kept_scores(),  # (windows, steps, channels)
-        origins=evaluation.windows.origins[evaluation.attention.kept],
-        channels=np.array(profile.channels),
+        scores=kept.kept_scores(),
+        origins=evaluation.windows.origins[kept.kept],
+        channels=np.array(profile.channels if len(profile.targets) > 1 else profile.channels[0]),
     )
-    plots.save_figure(plots.plot_profile(frame), plot_folder / "profile.png")
-    plots.save_figure(plots.plot_heatmap(frame), plot_folder / "heatmap.png")
+    unit = CONTRIBUTION_UNIT if profile.measure == "contribution" else ""
+    plots.save_figure(plots.plot_profile(frame, unit), plot_folder / "profile.png")
+    plots.save_figure(plots.plot_heatmap(frame, unit), plot_folder / "heatmap.png")
+    if evaluation.horizon_attention:
+        horizon = horizon_frame(evaluation.horizon_attention, fitted.profile_target)
+        horizon.to_csv(directory / "horizon.csv", index=False, float_format=FLOAT_FORMAT)
+        figure = plots.plot_horizon_heatmap(horizon)
+        plots.save_figure(figure, plot_folder / "horizon_heatmap.png")
     return profile
+
+
+def profile_frame(fitted: FittedForecaster, evaluation: Evaluation) -> pd.DataFrame:
+    """Return the rows of `attention/profile.csv`: of the attention, then of a linear path."""
+    if evaluation.attention is None:
+        raise ValueError("The model must have attention. Received: no scores. Check before.")
+    frame = fitted.profile(evaluation.attention).to_frame()
+    if evaluation.linear_inputs is None:
+        return frame
+    linear = linear_frame(
+        evaluation.linear_inputs,
+        fitted.linear,
+        fitted.linear_shares,
+        fitted.schema,
+        lookback=fitted.lookback,
+        horizon=fitted.horizon,
+    )
+    return pd.concat([frame, linear], ignore_index=True)
 
 
 def horizon_errors(evaluation: Evaluation) -> pd.DataFrame:

@@ -10,8 +10,10 @@ from typing import Any
 
 import click
 
-from tsattn import config
+from tsattn import config, option_checks
 from tsattn.cli import options
+from tsattn.cli.comparing import compare
+from tsattn.cli.demos import demo
 from tsattn.errors import DataError, OutputError, TsattnError
 
 SOME_SKIPPED = 9
@@ -62,6 +64,7 @@ def main() -> None:
     tsattn explain model/                             the attention profile
     tsattn predict model/ latest.csv -o forecast.csv  the next steps
     tsattn evaluate model/ new.csv                    errors on unseen rows
+    tsattn compare data.csv --target load             attentions side by side
 
     \b
     Exit codes: 0 ok, 2 usage, 3 data, 4 training diverged, 5 data does not
@@ -79,6 +82,7 @@ def main() -> None:
     options.output_options,
     options.data_options,
     options.window_options,
+    (options.attention_option,),
     options.model_options,
     options.training_options,
 )
@@ -87,7 +91,7 @@ def fit(
 ) -> None:
     """Train a forecaster on DATA (CSV or Parquet), evaluate it and save it."""
     wanted = options.fit_options(given)
-    config.check_options(wanted)
+    option_checks.check_options(wanted)
     from tsattn.outputs import check_output
 
     output = output or Path("model-" + "-".join(config.as_names(wanted.target)).replace("/", "_"))
@@ -174,9 +178,9 @@ def explain(
     from tsattn.progress import Progress
 
     if data is None:
-        profile = explaining.saved_profile(model)
+        explanation = explaining.saved_explanation(model)
     else:
-        profile = explaining.explain(
+        explanation = explaining.explain_windows(
             model,
             data,
             split=split or "all",
@@ -184,7 +188,8 @@ def explain(
             overwrite=overwrite,
             progress=Progress(quiet=quiet),
         )
-    printing.print_profile(profile, output if data else model / "attention", as_json=as_json)
+    folder = output if data else model / "attention"
+    printing.print_explanation(explanation, folder, as_json=as_json)
 
 
 @main.command()
@@ -258,6 +263,10 @@ def evaluate(
     printing.print_evaluation(result, as_json=as_json)
     if fail_if_worse_than:
         evaluating.check_gate(result, fail_if_worse_than)
+
+
+main.add_command(compare)
+main.add_command(demo)
 
 
 @main.group()

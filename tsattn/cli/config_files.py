@@ -7,8 +7,9 @@ from dataclasses import fields
 from pathlib import Path
 from typing import Any
 
-from tsattn.config import FitOptions, as_type, require
+from tsattn.config import FitOptions, require
 from tsattn.errors import UsageError
+from tsattn.option_checks import as_type
 
 # Options of the command that are none of the model.
 _COMMAND_TYPES = {"output": str, "overwrite": bool, "json": bool, "quiet": bool}

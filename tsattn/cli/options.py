@@ -1,6 +1,6 @@
 """The options of the commands; the defaults of `fit` are those of `FitOptions`."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -14,8 +14,6 @@ Decorator = Callable[[Callable[..., Any]], Callable[..., Any]]
 
 PATH = click.Path(path_type=Path)
 DEFAULTS = config.FitOptions()
-# Options that a config gives only together with the value it has for another.
-DEPENDENT = {"placement": "attention", "quantile_levels": "loss"}
 
 
 def combined(*groups: Sequence[Decorator]) -> Decorator:
@@ -41,12 +39,41 @@ def fit_options(given: dict[str, Any]) -> config.FitOptions:
         for name, value in given.items()
         if value is not None and source(name) is not ParameterSource.DEFAULT
     }
+    from_file = {name for name in wanted if source(name) is ParameterSource.DEFAULT_MAP}
     in_file = click.get_current_context().default_map or {}
-    for name, needed in DEPENDENT.items():
-        was = in_file.get(needed, getattr(DEFAULTS, needed))
-        if source(name) is ParameterSource.DEFAULT_MAP and given[needed] not in (None, was):
-            del wanted[name]
+    for name in _overruled(wanted, in_file, from_file):
+        del wanted[name]
     return config.FitOptions(**wanted)
+
+
+def _overruled(wanted: dict[str, Any], in_file: Mapping[str, Any], from_file: set[str]) -> set[str]:
+    """Return the options of a config that the command line leaves no place for.
+
+    They are those of the structure of the model that do not go with what the command line says of
+    it, the placement of another structure, a segment or a linear path that it has no place for,
+    and the levels of another loss.
+    """
+    names = config.Structure._fields
+    was = config.chosen_structure(**{name: in_file.get(name) for name in names})
+    kept = {name: wanted[name] for name in names if name in wanted.keys() - from_file}
+    changed = [name for name, value in kept.items() if was and value != getattr(was, name)]
+    overruled: set[str] = set()
+    for name in ("decoder", "attention", "encoder", "placement"):
+        if name not in from_file:
+            continue
+        fits = config.chosen_structure(**{**kept, name: wanted[name]}) is not None
+        if fits and not (name == "placement" and changed):
+            kept[name] = wanted[name]
+        else:
+            overruled.add(name)
+    structure = config.chosen_structure(**kept)
+    if changed and structure and structure.encoder == "joint":
+        overruled |= {"segment"} & from_file
+    if changed and structure and structure.attention == "reverse-time":
+        overruled |= {"linear_path"} & from_file
+    if wanted.get("loss") != in_file.get("loss", DEFAULTS.loss):
+        overruled |= {"quantile_levels"} & from_file
+    return overruled
 
 
 def _option(name: str, text: str, shown: str | None = None, **attributes: Any) -> Decorator:
@@ -121,13 +148,39 @@ window_options = (
     _option("--horizon", "Steps ahead to forecast.", "from frequency and length", type=int),
     _option("--split", "Train, validation and test: fractions or rows.", metavar="A,B,C"),
 )
+attention_option = _choice(
+    "--attention",
+    config.ATTENTIONS,
+    "How the lookback is attended to.",
+    "bottleneck; per-dimension with --encoder joint",
+)
+seed_option = _option("--seed", "The same seed gives the same forecasts.", type=int)
 model_options = (
-    _choice("--attention", config.ATTENTIONS, "How the lookback is attended to."),
+    _choice(
+        "--encoder",
+        config.ENCODERS,
+        "Recurrent layers that read each feature by itself, or all together.",
+        "per-feature where the attention can follow it",
+    ),
+    _option(
+        "--segment", "Steps the per-feature encoder reads at once.", "from the lookback", type=int
+    ),
+    _choice(
+        "--decoder",
+        config.DECODERS,
+        "Forecast all steps at once, or one after another, attending anew at each.",
+    ),
     _choice(
         "--placement",
         config.PLACEMENTS,
         "Attention before the recurrent layers or after them.",
         "what is usual for the attention",
+    ),
+    _choice(
+        "--linear-path",
+        config.LINEAR_PATHS,
+        "Blend the ridge regression in, as far as it helps on validation rows.",
+        "blend; none with reverse-time",
     ),
     _choice("--cell", config.CELLS, "Recurrent cell."),
     _option("--units", "Hidden units of a recurrent layer.", type=int),
@@ -143,12 +196,12 @@ training_options = (
         ",".join(map(str, config.DEFAULT_QUANTILE_LEVELS)),
         metavar="LEVELS",
     ),
-    _option("--learning-rate", "Initial step size of Adam.", type=float),
+    _option("--learning-rate", "Largest step size of Adam.", type=float),
     _option("--batch-size", "Windows per batch.", type=int),
-    _option("--epochs", "Epochs at most.", type=int),
+    _option("--epochs", "Epochs at most.", "10, more if they are short", type=int),
     _option("--patience", "Epochs without improvement before training stops.", type=int),
     _option("--clip-norm", "Largest norm of the gradient.", type=float),
     _option("--windows-per-epoch", "Windows drawn for each epoch.", "all", type=int),
-    _option("--seed", "The same seed gives the same forecasts.", type=int),
+    seed_option,
     _choice("--backend", config.BACKENDS, "Backend of Keras.", "KERAS_BACKEND, or tensorflow"),
 )

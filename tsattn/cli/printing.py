@@ -9,13 +9,33 @@ import click
 import pandas as pd
 
 from tsattn.data.registry import PUBLIC_DATASETS
+from tsattn.data.windows import evenly_spaced
+from tsattn.horizon_profiles import HORIZON_MEANING, summarize_horizon
+from tsattn.linear_profiles import LINEAR_MEANING, summarize_linear
 from tsattn.profiles import describe_scores, summarize_profile
 
 if TYPE_CHECKING:  # they load Keras, which listing the data sets does without
     from tsattn.evaluation import Evaluation
+    from tsattn.pipeline.comparing import Comparison
     from tsattn.pipeline.evaluating import NewDataResult
+    from tsattn.pipeline.explaining import Explanation
     from tsattn.pipeline.fitting import FitResult
 
+MAX_LINEAR_ROWS = 10
+MAX_HORIZON_ROWS = 8
+PROFILE_FORMATS = {
+    "mass": "{:.1%}",
+    "share": "{:.1%}",
+    "times_uniform": "{:.2f}",
+    "mean_lag": "{:.1f}",
+    "contribution": "{:.3f}",
+}
+LEADERBOARD_FORMATS = {
+    "num_seeds": "{:.0f}",
+    **dict.fromkeys(("val_mse", "val_mae", "mse", "mae"), "{:.4f}"),
+    "skill": "{:+.1%}",
+    **dict.fromkeys(("parameters", "seconds", "megabytes"), "{:,.0f}"),
+}
 SCORE_FORMATS = {
     "mse": "{:.4g}",
     "mae": "{:.4g}",
@@ -48,18 +68,44 @@ def print_evaluation(result: "NewDataResult", *, as_json: bool) -> None:
         _print_scores(result.evaluation, f"{metrics['first_time']} to {metrics['last_time']}")
 
 
-def print_profile(profile: pd.DataFrame, folder: Path | None, *, as_json: bool) -> None:
-    """Print where the attention of each channel peaks, and what that means."""
-    summary = summarize_profile(profile)
+def print_explanation(explanation: "Explanation", folder: Path | None, *, as_json: bool) -> None:
+    """Print where the attention peaks, by channel and by horizon step, and what that means.
+
+    JSON has the profile as a whole, but of the horizon only the summary: `horizon.csv` has the
+    rest, which may be half a million numbers.
+    """
+    profile, summary = explanation.profile, summarize_profile(explanation.profile)
+    horizon = None if explanation.horizon is None else summarize_horizon(explanation.horizon)
+    linear = summarize_linear(profile)
     if as_json:
         content = {"summary": summary, "profile": profile}
+        content |= {} if horizon is None else {"horizon": horizon}
+        content |= {} if linear is None else {"linear_path": linear}
         print_json({name: frame.to_dict("records") for name, frame in content.items()})
         return
-    click.echo(table(summary, {"mass": "{:.1%}", "share": "{:.1%}", "times_uniform": "{:.2f}"}))
+    click.echo(table(summary, PROFILE_FORMATS))
     windows = int(profile["num_windows"].iloc[0])
     click.echo(f"\n{windows:,} windows. {describe_scores(profile)}")
+    if horizon is not None:
+        shown = horizon.iloc[evenly_spaced(len(horizon), MAX_HORIZON_ROWS)]
+        click.echo(f"\n{table(shown, PROFILE_FORMATS)}\n\n{HORIZON_MEANING}")
+    if linear is not None:
+        click.echo(f"\n{table(linear.head(MAX_LINEAR_ROWS), PROFILE_FORMATS)}\n\n{LINEAR_MEANING}")
     if folder is not None:
         click.echo(f"profile and scores: {folder}")
+
+
+def print_comparison(comparison: "Comparison", folder: Path, *, as_json: bool) -> None:
+    """Print the leaderboard of a comparison and what is recommended."""
+    board = comparison.leaderboard
+    if as_json:
+        rows = board.astype(object).where(board.notna(), None).to_dict("records")
+        chosen = {"recommended": comparison.recommended, "reason": comparison.reason}
+        print_json({"leaderboard": rows, **chosen})
+        return
+    click.echo(table(board, LEADERBOARD_FORMATS))
+    click.echo(f"\nrecommended: {comparison.recommended}. {comparison.reason}")
+    click.echo(f"models and leaderboard: {folder}")
 
 
 def print_forecast(forecast: pd.DataFrame, output: Path | None, *, as_json: bool) -> None:

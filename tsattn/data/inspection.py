@@ -7,7 +7,6 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from tsattn.config import parse_split
 from tsattn.data.faults import is_real, repaired_series, usable_schema
 from tsattn.data.frequency import seasonality
 from tsattn.data.giveaways import Giveaway, find_giveaways
@@ -19,6 +18,7 @@ from tsattn.data.splits import split_series
 from tsattn.data.time_columns import is_numeric
 from tsattn.data.windows import choose_lookback_horizon, find_origins, too_short
 from tsattn.errors import DataError
+from tsattn.option_checks import parse_split
 
 
 @dataclass(frozen=True, kw_only=True)

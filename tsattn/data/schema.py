@@ -6,10 +6,11 @@ from typing import Any
 
 import pandas as pd
 
-from tsattn.config import as_names, listed, parse_calendar, resolve_columns
+from tsattn.config import as_names, listed, resolve_columns
 from tsattn.data.columns import categories_of, first_text, row_counters
 from tsattn.data.time_columns import find_time_columns, is_numeric
 from tsattn.errors import DataError, UsageError
+from tsattn.option_checks import parse_calendar
 
 
 @dataclass(frozen=True, kw_only=True)

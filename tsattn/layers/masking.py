@@ -32,13 +32,18 @@ def masked_softmax(logits: Any, mask: Any, axis: int = -1) -> Any:
         Scores in the shape of the logits.
     """
     if mask is None:
-        return ops.softmax(logits, axis=axis)
+        return _softmax(logits, axis)
     # No constant is below the logits of every model and within float16; the lowest logit is both.
     lowest = ops.stop_gradient(ops.min(logits, axis=axis, keepdims=True))
-    scores = ops.softmax(ops.where(mask, logits, lowest), axis=axis)
+    scores = _softmax(ops.where(mask, logits, lowest), axis)
     scores = ops.where(mask, scores, ops.zeros_like(scores))
     total = ops.sum(scores, axis=axis, keepdims=True)
     return scores / ops.where(total > 0, total, ops.ones_like(total))
+
+
+def _softmax(logits: Any, axis: int) -> Any:
+    """Return the softmax, of which Keras warns where there is only one entry."""
+    return ops.ones_like(logits) if logits.shape[axis] == 1 else ops.softmax(logits, axis=axis)
 
 
 def last_step(inputs: Any, mask: Any) -> Any:

@@ -1,5 +1,7 @@
 """Keras models made of the package's layers."""
 
-from tsattn.models.forecaster import WindowShape, build_forecaster
+from tsattn.models.forecaster import LINEAR_PATH, build_forecaster
+from tsattn.models.training_model import TARGETS, training_model
+from tsattn.models.window_shape import WindowShape
 
-__all__ = ["WindowShape", "build_forecaster"]
+__all__ = ["LINEAR_PATH", "TARGETS", "WindowShape", "build_forecaster", "training_model"]

@@ -19,6 +19,8 @@ from tsattn.layers import (
 )
 
 NUM_HEADS = 4
+PRICE_OF_WINDOW = 0.02  # in units of the loss, of a nat of every cell
+RECURRENT_LAYERS = {"gru": layers.GRU, "lstm": layers.LSTM}
 NAME = "attention"
 
 
@@ -37,25 +39,25 @@ def encode(
     The arguments are those of `build_forecaster`.
     """
     if attention == "none":
-        return Encoded(_recurrent(sequence, cell, units, num_layers), None)
+        return Encoded(recurrent(sequence, cell, units, num_layers), None)
     if attention == "input":
         return _input(sequence, cell, units, num_layers)
     if attention == "variable":
         return _variable(sequence, cell, units)
     if placement == "before":
         attended, scores = _BEFORE[attention](sequence, units)
-        return Encoded(_recurrent(attended, cell, units, num_layers), scores)
-    states = _recurrent(sequence, cell, units, num_layers, return_sequences=True)
+        return Encoded(recurrent(attended, cell, units, num_layers), scores)
+    states = recurrent(sequence, cell, units, num_layers, return_sequences=True)
     return _AFTER[attention](states, units)
 
 
-def _recurrent(
+def recurrent(
     sequence: Any, cell: str, units: int, num_layers: int, *, return_sequences: bool = False
 ) -> Any:
     """Return the last state (batch, units), or all states (batch, lookback, units)."""
-    layer = {"gru": layers.GRU, "lstm": layers.LSTM}[cell]
     for i in range(num_layers):
         keeps_steps = return_sequences or i < num_layers - 1
+        layer = RECURRENT_LAYERS[cell]
         sequence = layer(units, return_sequences=keeps_steps, name=f"recurrent_{i}")(sequence)
     return sequence
 
@@ -78,8 +80,13 @@ def _temporal_after(scope: str) -> Callable[[Any, int], Encoded]:
     return attend
 
 
-def _bottleneck(sequence: Any, units: int) -> tuple[Any, Any]:
-    passed, nats = BottleneckAttention(name=NAME)(sequence, return_attention_scores=True)
+def bottleneck(sequence: Any) -> tuple[Any, Any]:
+    """Return what passes the gates on a window (batch, lookback, features), and the nats of each.
+
+    The price of a nat is such that a nat of every cell costs the same however many cells there are.
+    """
+    beta = PRICE_OF_WINDOW / (sequence.shape[1] * sequence.shape[2])
+    passed, nats = BottleneckAttention(beta, name=NAME)(sequence, return_attention_scores=True)
     return passed, nats
 
 
@@ -132,7 +139,7 @@ def _input(sequence: Any, cell: str, units: int, num_layers: int) -> Encoded:
         sequence, return_attention_scores=True
     )
     if num_layers > 1:
-        states = _recurrent(states, cell, units, num_layers - 1, return_sequences=True)
+        states = recurrent(states, cell, units, num_layers - 1, return_sequences=True)
     last = states[:, -1]
     context, over_steps = BahdanauAttention(units, name="temporal_attention")(
         last, states, return_attention_scores=True
@@ -160,7 +167,7 @@ def _over_steps(scores: Any) -> Any:
 _BEFORE = {
     "per-dimension": _temporal_before("per-dimension"),
     "shared": _temporal_before("shared"),
-    "bottleneck": _bottleneck,
+    "bottleneck": lambda sequence, units: bottleneck(sequence),
     "self": _self_before,
     "multi-head": _multi_head_before,
 }

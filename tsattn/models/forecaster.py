@@ -1,65 +1,70 @@
 """The forecaster: normalise, attend and encode, decode; one Keras model with two outputs."""
 
-from typing import Any, NamedTuple
+from typing import Any
 
 import keras
 from keras import layers
 
-from tsattn.layers import WindowScaling, WindowStatistics
-from tsattn.models.encoders import encode
+from tsattn.layers import LinearPath, WindowScaling, WindowStatistics
+from tsattn.models.heads import decode_by_contributions, decode_directly
+from tsattn.models.per_feature import decode_by_feature
+from tsattn.models.recurrent_decoder import decode_recurrently
+from tsattn.models.window_shape import WindowShape
+from tsattn.segments import choose_segment
 
 FORECAST = "forecast"
 ATTENTION_SCORES = "attention_scores"
-
-
-class WindowShape(NamedTuple):
-    """The sizes of a window. Features are in the order targets, past and future covariates."""
-
-    lookback: int
-    horizon: int
-    num_features: int
-    num_targets: int
-    num_future_covariates: int = 0
-    num_calendar_features: int = 0
-
-    @property
-    def num_future_features(self) -> int:
-        """Number of the features known ahead."""
-        return self.num_future_covariates + self.num_calendar_features
+LINEAR_PATH = "linear_path"
 
 
 def build_forecaster(
     shape: WindowShape,
     *,
+    encoder: str = "joint",
+    segment: int | None = None,
     attention: str = "per-dimension",
     placement: str = "before",
+    decoder: str = "direct",
     cell: str = "gru",
     units: int = 64,
     num_layers: int = 1,
     dropout: float = 0.0,
     normalization: str = "last",
     num_quantiles: int | None = None,
+    median: int = 0,
+    linear_inputs: str | None = None,
 ) -> keras.Model:
-    """Build a forecaster with the `joint` encoder: all features enter one recurrent layer.
+    """Build a forecaster.
 
     Args:
         shape: Sizes of the windows.
+        encoder: `"joint"`: all features enter one recurrent layer together; `"per-feature"`: it
+            reads each feature by itself, segment by segment.
+        segment: Steps that the per-feature encoder reads at once; None for `choose_segment`.
         attention: A name of `tsattn.config.ATTENTIONS`.
         placement: The attention stands `"before"` the recurrent layers or `"after"` them, see
-            `tsattn.config.ATTENTION_PLACEMENTS`.
-        cell: `"gru"` or `"lstm"`.
+            `tsattn.config.STRUCTURES`.
+        decoder: `"direct"` forecasts all steps at once; `"recurrent"` one after another, and
+            attends to the states of the encoder at each: with `"additive"` or `"luong"` attention.
+        cell: `"gru"` or `"lstm"`; `"reverse-time"` attention has GRUs.
         units: Hidden units of each recurrent layer.
         num_layers: Number of recurrent layers.
-        dropout: Share of the encoded window that is dropped in training.
+        dropout: Share of the encoded window (of its states, which a recurrent decoder attends to)
+            that is dropped in training.
         normalization: What is taken off each window and put back on the forecast: `"last"`,
             `"standard"` or `"none"`.
         num_quantiles: Number of quantiles forecast; None forecasts a point.
+        median: Which of the quantiles is the median.
+        linear_inputs: What a linear path beside the network reads, see `LinearPath`; None for no
+            such path.
 
     Returns:
         A model of `inputs` (batch, lookback, features) and, if anything is known ahead,
         `future_inputs` (batch, horizon, future features), that returns a dictionary of `forecast`
         (batch, horizon, targets[, quantiles]) and, with attention, `attention_scores` (batch,
-        lookback, channels): features, hidden units or one channel for all.
+        lookback, channels): features, hidden units or one channel for all; of the recurrent
+        decoder they are (batch, horizon, lookback), of the per-feature encoder (batch, targets,
+        parts of the horizon, segments, channels), see `decode_by_feature`.
     """
     inputs = layers.Input((shape.lookback, shape.num_features), name="inputs")
     future = None
@@ -70,47 +75,36 @@ def build_forecaster(
     sequence, statistics = inputs, None
     if normalization != "none":
         statistics = WindowStatistics(normalization)(inputs)
-        sequence = WindowScaling()(inputs, statistics)
-        if future is not None and shape.num_future_covariates:
+        # What is taken off a covariate would go around the gates: they read it with its level.
+        only_targets = (encoder, attention) == ("per-feature", "bottleneck")
+        scaled = shape.num_targets if only_targets else shape.num_features
+        sequence = WindowScaling(range(scaled))(inputs, statistics)
+        if future is not None and shape.num_future_covariates and not only_targets:
             first = shape.num_features - shape.num_future_covariates
             columns = range(first, shape.num_features)
             future = WindowScaling(columns)(future, statistics)
 
-    context, scores = encode(
-        sequence,
-        attention=attention,
-        placement=placement,
-        cell=cell,
-        units=units,
-        num_layers=num_layers,
-    )
-    if dropout:
-        context = layers.Dropout(dropout)(context)
-    forecast = _decode(context, future, shape, units, num_quantiles)
+    sizes: dict[str, Any] = {"units": units, "dropout": dropout, "num_quantiles": num_quantiles}
+    if encoder == "per-feature":
+        segment = segment or choose_segment(shape.lookback)
+        sizes |= {"attention": attention, "cell": cell, "num_layers": num_layers}
+        decoded = decode_by_feature(sequence, future, statistics, shape, segment=segment, **sizes)
+    elif attention == "reverse-time":
+        decoded = decode_by_contributions(sequence, future, statistics, shape, **sizes)
+    else:
+        sizes |= {"attention": attention, "cell": cell, "num_layers": num_layers}
+        if decoder == "recurrent":
+            decoded = decode_recurrently(sequence, future, shape, **sizes)
+        else:
+            decoded = decode_directly(sequence, future, shape, placement=placement, **sizes)
+    forecast = decoded.forecast
     if statistics is not None:
         columns = range(shape.num_targets)
         forecast = WindowScaling(columns, "denormalize")(forecast, statistics)
+    if linear_inputs is not None:
+        path = LinearPath(linear_inputs, shape.num_calendar_features, median, name=LINEAR_PATH)
+        forecast = path(forecast, inputs, tensors.get("future_inputs"))
     outputs = {FORECAST: layers.Identity(name=FORECAST)(forecast)}
-    if scores is not None:
-        outputs[ATTENTION_SCORES] = layers.Identity(name=ATTENTION_SCORES)(scores)
+    if decoded.scores is not None:
+        outputs[ATTENTION_SCORES] = layers.Identity(name=ATTENTION_SCORES)(decoded.scores)
     return keras.Model(tensors, outputs, name="forecaster")
-
-
-def _decode(
-    context: Any, future: Any, shape: WindowShape, units: int, num_quantiles: int | None
-) -> Any:
-    """Return a forecast (batch, horizon, targets[, quantiles]) for all steps at once."""
-    per_step = shape.num_targets * (num_quantiles or 1)
-    if future is None:
-        forecast = layers.Dense(shape.horizon * per_step, kernel_initializer="zeros", name="head")(
-            context
-        )
-    else:
-        hidden = max(units // 4, 1)
-        steps = layers.Dense(shape.horizon * hidden, name="horizon_states")(context)
-        steps = layers.Reshape((shape.horizon, hidden))(steps)
-        steps = layers.Concatenate()([steps, future])
-        steps = layers.Dense(units, activation="relu", name="horizon_mix")(steps)
-        forecast = layers.Dense(per_step, kernel_initializer="zeros", name="head")(steps)
-    size = (shape.num_targets,) if num_quantiles is None else (shape.num_targets, num_quantiles)
-    return layers.Reshape((shape.horizon, *size))(forecast)

@@ -16,7 +16,7 @@ from tsattn.pipeline.fitting import evaluate_fitted
 from tsattn.pipeline.known_rows import read_known
 from tsattn.pipeline.tables import Data
 from tsattn.progress import Progress
-from tsattn.training import compile_for
+from tsattn.running import compile_for
 
 
 @dataclass(frozen=True, kw_only=True)

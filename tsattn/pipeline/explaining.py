@@ -1,36 +1,47 @@
 """`explain`: the attention profile of a model, as saved or on new data."""
 
 from pathlib import Path
+from typing import NamedTuple
 
 import pandas as pd
 
-from tsattn.config import parse_split, require
+from tsattn.config import FitOptions, require
 from tsattn.data.series import TimeSeries
 from tsattn.data.splits import split_series
 from tsattn.data.windows import find_origins
 from tsattn.errors import DataError, UsageError
 from tsattn.evaluation import Evaluation
 from tsattn.fitted import FittedForecaster
+from tsattn.horizon_profiles import horizon_frame
 from tsattn.model_directory import (
     check_directory,
     load_fitted,
+    read_horizon_profile,
     read_options,
     read_profile,
     write_manifest,
 )
+from tsattn.option_checks import parse_split
 from tsattn.outputs import PROFILE, atomic_directory, check_output
 from tsattn.pipeline.fitting import evaluate_fitted
 from tsattn.pipeline.known_rows import read_known
 from tsattn.pipeline.tables import Data
 from tsattn.progress import Progress
-from tsattn.report import write_attention
-from tsattn.training import compile_for
+from tsattn.report import profile_frame, write_attention
+from tsattn.running import compile_for
 
 SPLITS = ("train", "val", "test", "all")
 
 
-def saved_profile(model: str | Path) -> pd.DataFrame:
-    """Return the profile saved with a model, over its test windows (validation without test).
+class Explanation(NamedTuple):
+    """What the attention of a model looks at, over many windows."""
+
+    profile: pd.DataFrame  # the columns of `attention/profile.csv`
+    horizon: pd.DataFrame | None  # those of `attention/horizon.csv`; None without such a decoder
+
+
+def saved_explanation(model: str | Path) -> Explanation:
+    """Return what was saved with a model, over its test windows (validation without test).
 
     Raises:
         ModelDirectoryError: the directory is missing or altered.
@@ -38,8 +49,18 @@ def saved_profile(model: str | Path) -> pd.DataFrame:
     """
     directory = Path(model)
     check_directory(directory)
-    _check_attention(read_options(directory).attention)
-    return read_profile(directory)
+    options = read_options(directory)
+    _check_attention(options)
+    is_recurrent = options.decoder == "recurrent"
+    return Explanation(
+        profile=read_profile(directory),
+        horizon=read_horizon_profile(directory) if is_recurrent else None,
+    )
+
+
+def saved_profile(model: str | Path) -> pd.DataFrame:
+    """Return the profile saved with a model; see `saved_explanation`."""
+    return saved_explanation(model).profile
 
 
 def explain(
@@ -52,6 +73,52 @@ def explain(
     progress: Progress | None = None,
 ) -> pd.DataFrame:
     """Return the attention profile of a model over windows of some data.
+
+    The arguments and errors are those of `explain_windows`.
+    """
+    return explain_windows(
+        model, data, split=split, output=output, overwrite=overwrite, progress=progress
+    ).profile
+
+
+def explain_horizon(
+    model: str | Path | FittedForecaster,
+    data: Data,
+    *,
+    split: str = "all",
+    progress: Progress | None = None,
+) -> pd.DataFrame:
+    """Return what a recurrent decoder looks at for each horizon step, over windows of some data.
+
+    Returns:
+        One row per horizon step and lag, in the columns of `attention/horizon.csv`. At every
+        horizon step the means sum to 1 over the lags.
+
+    Raises:
+        UsageError: the decoder is not recurrent. The others are those of `explain_windows`.
+    """
+    fitted = model if isinstance(model, FittedForecaster) else load_fitted(model)
+    require(
+        fitted.options.decoder == "recurrent",
+        "Only a recurrent decoder looks anew at each horizon step.",
+        f"a model with decoder {fitted.options.decoder}",
+        "Fit one with --decoder recurrent, or call `explain`.",
+    )
+    horizon = explain_windows(fitted, data, split=split, progress=progress).horizon
+    assert horizon is not None
+    return horizon
+
+
+def explain_windows(
+    model: str | Path | FittedForecaster,
+    data: Data,
+    *,
+    split: str = "all",
+    output: Path | None = None,
+    overwrite: bool = False,
+    progress: Progress | None = None,
+) -> Explanation:
+    """Return what the attention of a model looks at over windows of some data.
 
     Args:
         model: A model directory or a fitted forecaster.
@@ -71,7 +138,7 @@ def explain(
         place = None if isinstance(model, FittedForecaster) else Path(model)
         check_output(output, overwrite=overwrite, is_directory=True, kind=PROFILE, apart_from=place)
     fitted = model if isinstance(model, FittedForecaster) else load_fitted(model)
-    _check_attention(fitted.options.attention)
+    _check_attention(fitted.options)
     progress = progress or Progress()
     series, source = read_known(data, fitted.schema, progress)
     evaluation = _evaluate_part(fitted, series, split, source, progress)
@@ -81,7 +148,11 @@ def explain(
             write_manifest(directory, None, kind=PROFILE)
     if evaluation.attention is None:
         raise DataError(f"{source}: the model gave no scores.")
-    return fitted.profile(evaluation.attention).to_frame()
+    horizon = evaluation.horizon_attention
+    return Explanation(
+        profile=profile_frame(fitted, evaluation),
+        horizon=horizon_frame(horizon, fitted.profile_target) if horizon else None,
+    )
 
 
 def _evaluate_part(
@@ -110,9 +181,9 @@ def _evaluate_part(
         return evaluate_fitted(fitted, series, windows, on_batch=bar)
 
 
-def _check_attention(attention: str) -> None:
-    if attention == "none":
+def _check_attention(options: FitOptions) -> None:
+    if options.attention == "none":
         raise UsageError(
             "A model must have attention to be explained. Received: a model with attention none. "
-            "Fit one with --attention per-dimension or shared."
+            "Fit one with --attention bottleneck."
         )

@@ -11,14 +11,7 @@ import pandas as pd
 
 from tsattn.backend import select_backend
 from tsattn.baselines import fit_linear
-from tsattn.config import (
-    ATTENTION_PLACEMENTS,
-    SCHEMA_OPTIONS,
-    FitOptions,
-    check_options,
-    listed,
-    parse_split,
-)
+from tsattn.config import SCHEMA_OPTIONS, FitOptions, listed, require
 from tsattn.data.calendar import calendar_names, check_calendar, choose_calendar
 from tsattn.data.frequency import seasonality
 from tsattn.data.inputs import scaled_windows
@@ -32,11 +25,14 @@ from tsattn.evaluation import Evaluation, evaluate_windows
 from tsattn.fitted import FittedForecaster, build_model, time_text
 from tsattn.metrics import seasonal_naive_mae
 from tsattn.model_directory import file_sha256, save_fitted, write_manifest
+from tsattn.option_checks import check_options, parse_split, settled_linear_path, settled_structure
 from tsattn.outputs import atomic_directory
 from tsattn.pipeline.tables import Data, as_table
 from tsattn.progress import Progress
 from tsattn.report import split_metrics, write_report
-from tsattn.training import History, train
+from tsattn.schedules import choose_epochs
+from tsattn.segments import choose_segment
+from tsattn.training import History, blend_linear_path, train
 
 TRAIN_OPTIONS = (
     "loss",
@@ -87,6 +83,7 @@ def fit(data: Data, options: FitOptions, *, progress: Progress | None = None) ->
     scaler = fit_scaler(series.values, split.train, series.schema.features, offsets=series.offsets)
     constant = _check_constant(scaler, series)
     windows, left_out = _split_windows(series, split, scaler, options)
+    options.epochs = options.epochs or _epochs(options, len(windows["train"]))
     notes += [*chosen, *constant, *left_out]
     for note in notes:
         progress.note(note)
@@ -133,6 +130,8 @@ def evaluate_fitted(
         baselines=fitted.baselines(series),
         naive_mae=fitted.naive_mae,
         quantile_levels=fitted.quantile_levels,
+        decoder=fitted.options.decoder,
+        linear_path=fitted.linear if fitted.linear_shares.any() else None,
         on_batch=on_batch,
     )
 
@@ -168,7 +167,7 @@ def _untrained(
         options=options,
         schema=schema,
         scaler=scaler,
-        model=build_model(options, schema),
+        model=build_model(options, schema, linear),
         linear=linear,
         naive_mae=seasonal_naive_mae(
             series.values, split.train, len(schema.targets), seasonality(schema.freq)
@@ -179,18 +178,30 @@ def _untrained(
     )
 
 
+def _epochs(options: FitOptions, num_windows: int) -> int:
+    """Return the number of epochs for so many train windows, where it is not given."""
+    return choose_epochs(
+        min(options.windows_per_epoch or num_windows, num_windows), options.batch_size
+    )
+
+
 def _train(fitted: FittedForecaster, windows: dict[str, Windows], progress: Progress) -> History:
     given = asdict(fitted.options)
     with progress.bar("training") as bar:
-        return train(
+        history = train(
             fitted.model,
             windows["train"],
             windows["val"],
             **{name: given[name] for name in TRAIN_OPTIONS},
             quantile_levels=fitted.quantile_levels,
             on_batch=bar,
-            on_epoch=lambda epoch: progress.epoch(epoch, fitted.options.epochs),
+            on_epoch=lambda epoch: progress.epoch(epoch, fitted.options.epochs or 0),
         )
+    shares = blend_linear_path(fitted.model, windows["val"])
+    for target, share in zip(fitted.schema.targets, shares, strict=True):
+        if share:
+            progress.note(f"{target}: the linear path has {100 * share:.0f} % of the forecast")
+    return history
 
 
 def _with_calendar(series: TimeSeries, split: Split) -> TimeSeries:
@@ -204,7 +215,8 @@ def _with_calendar(series: TimeSeries, split: Split) -> TimeSeries:
 
 
 def _settle(options: FitOptions, series: TimeSeries) -> tuple[FitOptions, list[str]]:
-    """Choose lookback, horizon and placement where they are not given; say what was chosen."""
+    """Choose what is not given: lookback, horizon, structure and segment; say what was chosen."""
+    structure = settled_structure(options)
     rows = int(np.diff(series.borders).max())
     lookback, horizon = choose_lookback_horizon(series.schema.freq, rows)
     settled = replace(
@@ -212,9 +224,17 @@ def _settle(options: FitOptions, series: TimeSeries) -> tuple[FitOptions, list[s
         lookback=options.lookback or lookback,
         horizon=options.horizon or horizon,
         backend=keras.config.backend(),
+        linear_path=settled_linear_path(options),
+        **structure._asdict(),
     )
-    if options.attention != "none":
-        settled.placement = options.placement or ATTENTION_PLACEMENTS[options.attention][0]
+    if structure.encoder == "per-feature":
+        settled.segment = options.segment or choose_segment(settled.lookback or 1)
+        require(
+            settled.segment <= (settled.lookback or 0),
+            "`segment` must fit into the lookback.",
+            f"segment={settled.segment}, lookback={settled.lookback}",
+            "Use a shorter segment or a longer lookback.",
+        )
     if options.lookback and options.horizon:
         return settled, []
     step = f"frequency {series.schema.freq}" if series.schema.freq else "numbered rows"

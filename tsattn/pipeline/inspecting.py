@@ -2,9 +2,10 @@
 
 from dataclasses import asdict
 
-from tsattn.config import SCHEMA_OPTIONS, FitOptions, check_options, parse_calendar
+from tsattn.config import SCHEMA_OPTIONS, FitOptions
 from tsattn.data.calendar import check_calendar
 from tsattn.data.inspection import Inspection, inspect_table
+from tsattn.option_checks import check_options, parse_calendar
 from tsattn.pipeline.tables import Data, as_table
 
 

@@ -17,7 +17,7 @@ from tsattn.models.forecaster import FORECAST
 from tsattn.pipeline.known_rows import known_series, split_known
 from tsattn.pipeline.tables import Data, as_table
 from tsattn.progress import Progress
-from tsattn.training import compile_for, run_batches
+from tsattn.running import compile_for, run_batches
 
 
 def predict(

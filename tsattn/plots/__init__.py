@@ -2,12 +2,14 @@
 
 from tsattn.plots.accuracy import plot_forecast, plot_horizon_error, plot_loss
 from tsattn.plots.attention import plot_heatmap, plot_profile
+from tsattn.plots.horizon import plot_horizon_heatmap
 from tsattn.plots.style import save_figure
 
 __all__ = [
     "plot_forecast",
     "plot_heatmap",
     "plot_horizon_error",
+    "plot_horizon_heatmap",
     "plot_loss",
     "plot_profile",
     "save_figure",

@@ -40,11 +40,12 @@ _BASELINES = ("last_value", "seasonal_naive", "linear")
 _MARKERS = {"last_value": "v", "seasonal_naive": "s", "linear": "D"}
 
 
-def plot_loss(history: pd.DataFrame) -> Figure:
+def plot_loss(history: pd.DataFrame, best_epoch: int | None = None) -> Figure:
     """Plot the loss of each epoch on train and val and mark the best epoch.
 
     Args:
         history: `epoch, loss, val_loss`; other columns are ignored.
+        best_epoch: the epoch that was kept; None: that of the lowest val_loss.
     """
     from matplotlib.ticker import MaxNLocator
 
@@ -55,7 +56,7 @@ def plot_loss(history: pd.DataFrame) -> Figure:
     axes.plot(epoch, train, color=GREY, marker=marker, label="train")
     axes.plot(epoch, val, color=BLUE, marker=marker, label="val")
     if np.isfinite(val).any():
-        best = int(np.nanargmin(val))
+        best = int(np.nanargmin(val)) if best_epoch is None else list(epoch).index(best_epoch)
         axes.axvline(epoch[best], color=RED, linewidth=1, linestyle=":")
         label = f"best epoch: {epoch[best]:.0f} (val {val[best]:.4g})"
         axes.scatter(epoch[best], val[best], s=90, c="none", edgecolors=RED, lw=2, label=label)

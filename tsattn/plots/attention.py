@@ -31,6 +31,13 @@ _MEASURES = {
     "nats": "information (nats)",
     "contribution": "contribution to the forecast",
 }
+# What an axis means where its name does not say it.
+_MEANINGS = {
+    "contribution": (
+        "a contribution: what a feature's value at a lag adds to the forecast or takes off it "
+        "(mean size over the horizon)"
+    )
+}
 _KINDS = {
     "feature": "feature",
     "unit": "hidden unit, not a feature",
@@ -74,7 +81,8 @@ def plot_profile(profile: pd.DataFrame, unit: str = "") -> Figure:
             axes.set_ylim(bottom=0)
     for axes in panels[-columns:]:
         axes.set_xlabel(_lag_label(part), fontsize=8)
-    figure.supylabel(with_unit(_MEASURES[measure], unit), fontsize=10, parse_math=False)
+    label = wrap(with_unit(_MEASURES[measure], unit), 40)
+    figure.supylabel(label, fontsize=10, parse_math=False)
     left_out, near = len(level) - len(features), "uniform" if share else "zero"
     return finish(
         figure,
@@ -82,6 +90,7 @@ def plot_profile(profile: pd.DataFrame, unit: str = "") -> Figure:
         _KINDS[kind] if kind == "shared" else f"each panel: a {_KINDS[kind]}",
         f"{left_out} of {len(level)} left out: the nearest to {near}" if left_out else "",
         "" if comparable else "the panels have different scales",
+        _MEANINGS.get(measure, ""),
     )
 
 
@@ -140,7 +149,7 @@ def plot_heatmap(profile: pd.DataFrame, unit: str = "") -> Figure:
         interpolation="nearest" if image.shape[1] < 800 else "auto",
         extent=(edges.min(), edges.max(), len(features) - 0.5, -0.5),
     )
-    label = wrap(f"mean {with_unit(_MEASURES[measure], unit)}", 28) + _set_colours(drawn, image)
+    label = wrap(f"mean {with_unit(_MEASURES[measure], unit)}", 28) + set_colours(drawn, image)
     percent = PercentFormatter(1.0) if measure == "share" else None
     bar = figure.colorbar(drawn, ax=axes, format=percent, pad=0.01, aspect=25)
     bar.set_label(label, parse_math=False)
@@ -150,10 +159,10 @@ def plot_heatmap(profile: pd.DataFrame, unit: str = "") -> Figure:
     _set_lag_axis(axes, part, 14)
     axes.set_xlabel(_lag_label(part))
     axes.set_ylabel(_KINDS[kind])
-    return finish(figure, title)
+    return finish(figure, title, _MEANINGS.get(measure, ""))
 
 
-def _set_colours(drawn: AxesImage, image: np.ndarray) -> str:
+def set_colours(drawn: AxesImage, image: np.ndarray) -> str:
     """Choose the colour map and its scale; return what the label has to say about them."""
     from matplotlib.colors import Normalize, PowerNorm
 

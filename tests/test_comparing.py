@@ -1,0 +1,106 @@
+"""Attentions side by side."""
+
+import json
+import subprocess
+import sys
+
+import pandas as pd
+import pytest
+from click.testing import CliRunner
+from synthetic import SMALL, load_frame
+
+from tsattn.cli import main
+from tsattn.config import FitOptions
+from tsattn.errors import DataError, TsattnError, UsageError, error_with
+from tsattn.pipeline.comparing import compare, recommend
+
+FAST = {**SMALL, "epochs": 1}
+
+
+@pytest.fixture
+def csv_path(tmp_path):
+    path = tmp_path / "load.csv"
+    load_frame().to_csv(path, index=False)
+    return path
+
+
+def board(**errors: float) -> pd.DataFrame:
+    rows = [{"forecaster": name, "val_mse": mse, "skill": 0.25} for name, mse in errors.items()]
+    return pd.DataFrame(rows).sort_values("val_mse", ignore_index=True)
+
+
+def test_recommend_takes_the_lowest_validation_mse() -> None:
+    chosen, reason = recommend(board(none=0.3, additive=0.2, linear=0.4))
+    assert chosen == "additive"
+    assert "25.0% below that of the best baseline" in reason
+
+
+def test_recommend_prefers_nats_among_models_of_the_same_accuracy() -> None:
+    chosen, reason = recommend(board(none=0.2, bottleneck=0.2019, linear=0.4))
+    assert (chosen, "within 1% of the lowest, that of none" in reason) == ("bottleneck", True)
+    assert recommend(board(none=0.2, bottleneck=0.2021, linear=0.4))[0] == "none"
+
+
+def test_recommend_says_that_a_baseline_is_better() -> None:
+    chosen, reason = recommend(board(none=0.5, linear=0.4))
+    assert (chosen, "20.0% below that of the best model" in reason) == ("linear", True)
+
+
+@pytest.mark.parametrize("code", [2, 3, 4, 5, 6, 7, 8, 130])
+def test_error_of_another_process_keeps_its_exit_code(code: int) -> None:
+    assert error_with(code, "why").exit_code == code
+
+
+def test_unknown_exit_code_is_still_an_error_of_ours() -> None:
+    assert type(error_with(77, "why")) is TsattnError
+
+
+def test_compare_refuses_before_it_fits(csv_path, tmp_path) -> None:
+    options = FitOptions(**FAST)
+    with pytest.raises(UsageError, match="attention='nope'.* Use bottleneck"):
+        compare(csv_path, options, attentions=["nope"], output=tmp_path / "out")
+    with pytest.raises(UsageError, match="seeds=0. Give a larger number"):
+        compare(csv_path, options, attentions=["none"], output=tmp_path / "out", num_seeds=0)
+    (tmp_path / "kept").write_text("")
+    with pytest.raises(UsageError, match=r"Received: .*kept. Name another output"):
+        compare(csv_path, options, attentions=["none"], output=tmp_path / "kept")
+    assert not (tmp_path / "out").exists()
+
+
+def test_compare_fails_as_the_fit_fails_and_leaves_nothing(csv_path, tmp_path) -> None:
+    options = FitOptions(**{**FAST, "lookback": 299})
+    with pytest.raises(DataError, match="must hold a window"):
+        compare(csv_path, options, attentions=["none"], output=tmp_path / "out")
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["load.csv"]
+
+
+def test_compare_ranks_attentions_and_baselines(csv_path, tmp_path) -> None:
+    output = tmp_path / "out"
+    options = [f"--{name.replace('_', '-')}={value}" for name, value in FAST.items()]
+    command = ["compare", str(csv_path), *options, "--attention", "none,shared", "-o", str(output)]
+    result = CliRunner().invoke(main, [*command, "--json", "--quiet"])
+    assert result.exit_code == 0, result.output
+    rows = json.loads(result.stdout)["leaderboard"]
+    names = ["none", "shared", "last_value", "seasonal_naive", "linear"]
+    assert sorted(row["forecaster"] for row in rows) == sorted(names)
+    errors = [row["val_mse"] for row in rows]
+    assert errors == sorted(errors)
+    saved = pd.read_csv(output / "leaderboard.csv")
+    assert list(saved["forecaster"]) == [row["forecaster"] for row in rows]
+    of_models = saved.dropna(subset="parameters").set_index("forecaster")
+    assert set(of_models.index) == {"none", "shared"}
+    assert (of_models[["seconds", "megabytes"]] > 0).all(axis=None)
+    for name in of_models.index:
+        metrics = json.loads((output / "models" / f"{name}-0" / "metrics.json").read_text())
+        assert metrics["val"]["scaled"]["mse"]["overall"] == pytest.approx(
+            of_models.loc[name, "val_mse"]
+        )
+        assert metrics["num_parameters"] == of_models.loc[name, "parameters"]
+    again = CliRunner().invoke(main, command)
+    assert again.exit_code == 2
+    assert "use --overwrite" in again.output
+
+
+def test_comparing_loads_no_keras_itself() -> None:
+    check = "import sys, tsattn.pipeline.comparing; sys.exit('keras' in sys.modules)"
+    assert subprocess.run([sys.executable, "-c", check], check=False).returncode == 0

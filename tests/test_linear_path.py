@@ -1,0 +1,278 @@
+"""The linear path: the layer, its share in the forecast, and what it rests on."""
+
+from dataclasses import replace
+
+import keras
+import numpy as np
+import pandas as pd
+import pytest
+
+from tsattn.baselines import LinearBaseline, _ridge_weights
+from tsattn.data.schema import Schema
+from tsattn.data.windows import make_windows
+from tsattn.layers import LinearPath
+from tsattn.linear_profiles import linear_frame
+from tsattn.models import WindowShape, build_forecaster
+from tsattn.profiles import ProfileSum
+from tsattn.running import run_batches
+from tsattn.training import blend_linear_path
+
+ROWS, FEATURES, TARGETS, COVARIATES, CALENDAR = 101, 5, 2, 1, 2
+LOOKBACK, HORIZON = 11, 7
+REGRESSORS = {
+    "own": LOOKBACK,
+    "own and known": LOOKBACK + HORIZON * COVARIATES + CALENDAR,
+    "all": LOOKBACK * FEATURES + HORIZON * COVARIATES + CALENDAR,
+}
+SCHEMA = Schema(
+    time_columns=("time",),
+    targets=("load", "wind"),
+    past_covariates=("sun", "rain"),
+    future_covariates=("plan",),
+    calendar=("hour",),
+    freq="h",
+)
+
+
+def random_array(*shape: int, seed: int = 0) -> np.ndarray:
+    return np.random.default_rng(seed).normal(size=shape).astype("float32")
+
+
+def to_numpy(tensor: object) -> np.ndarray:
+    return keras.ops.convert_to_numpy(tensor)
+
+
+def windows(seed: int = 0):
+    """Return windows whose last feature and the calendar are known ahead."""
+    values = random_array(ROWS, FEATURES, seed=seed).cumsum(axis=0)
+    calendar = random_array(ROWS, CALENDAR, seed=seed + 1)
+    return make_windows(
+        values,
+        lookback=LOOKBACK,
+        horizon=HORIZON,
+        num_targets=TARGETS,
+        future_values=np.concatenate([values[:, -1:], calendar], axis=1),
+    )
+
+
+def baseline(inputs: str, seed: int = 3, scale: float = 0.1) -> LinearBaseline:
+    weights = scale * random_array(TARGETS, REGRESSORS[inputs] + 1, HORIZON, seed=seed)
+    return LinearBaseline(
+        inputs=inputs, strength=1.0, weights=weights, num_calendar_features=CALENDAR
+    )
+
+
+def path_of(linear: LinearBaseline, share=(0.25, 1.0), median: int = 0) -> LinearPath:
+    layer = LinearPath(linear.inputs, CALENDAR, median)
+    layer.build((None, HORIZON, TARGETS), (None, LOOKBACK, FEATURES), (None, HORIZON, 3))
+    layer.kernel.assign(linear.weights)
+    layer.share.assign(np.array(share, "float32"))
+    return layer
+
+
+@pytest.mark.parametrize("inputs", REGRESSORS)
+def test_linear_path_is_the_share_of_the_linear_baseline(inputs: str) -> None:
+    linear, batch = baseline(inputs), windows().gather(slice(13))
+    layer, expected = path_of(linear), linear.forecast(batch)
+    np.testing.assert_allclose(
+        to_numpy(layer.linear_forecast(batch.inputs, batch.future_inputs)),
+        expected, rtol=1e-4, atol=1e-4,
+    )  # fmt: skip
+    forecast = random_array(13, HORIZON, TARGETS, seed=7)
+    blended = to_numpy(layer(forecast, batch.inputs, batch.future_inputs))
+    share = np.array([0.25, 1.0])
+    np.testing.assert_allclose(
+        blended, (1 - share) * forecast + share * expected, rtol=1e-4, atol=1e-4
+    )
+
+
+@pytest.mark.parametrize("inputs", REGRESSORS)
+def test_linear_path_moves_all_quantiles_as_the_median(inputs: str) -> None:
+    linear, batch = baseline(inputs), windows().gather(slice(13))
+    layer = path_of(linear, median=1)
+    forecast = np.sort(random_array(13, HORIZON, TARGETS, 3, seed=7), axis=-1)
+    blended = to_numpy(layer(forecast, batch.inputs, batch.future_inputs))
+    gap = linear.forecast(batch) - forecast[..., 1]
+    expected = forecast + (np.array([0.25, 1.0]) * gap)[..., None]
+    np.testing.assert_allclose(blended, expected, rtol=1e-4, atol=1e-4)
+    assert (np.diff(blended, axis=-1) >= -1e-5).all()  # as far apart as before
+
+
+@pytest.mark.parametrize("inputs", ["own", "all"])
+def test_linear_path_needs_nothing_known_ahead(inputs: str) -> None:
+    alone = windows().gather(slice(13))._replace(future_inputs=np.empty((13, HORIZON, 0)))
+    size = LOOKBACK * (FEATURES if inputs == "all" else 1) + 1
+    linear = LinearBaseline(
+        inputs=inputs, strength=1.0, weights=random_array(TARGETS, size, HORIZON)
+    )
+    layer = LinearPath(inputs)
+    forecast = random_array(13, HORIZON, TARGETS, seed=7)
+    np.testing.assert_array_equal(to_numpy(layer(forecast, alone.inputs)), forecast)  # no share
+    layer.kernel.assign(linear.weights)
+    layer.share.assign([1.0, 1.0])
+    np.testing.assert_allclose(
+        to_numpy(layer(forecast, alone.inputs)), linear.forecast(alone), rtol=1e-4, atol=1e-4
+    )
+
+
+@pytest.mark.parametrize("inputs", REGRESSORS)
+def test_linear_path_is_saved_with_its_weights_and_not_trained(inputs: str, tmp_path) -> None:
+    shapes = (HORIZON, TARGETS), (LOOKBACK, FEATURES), (HORIZON, 1 + CALENDAR)
+    tensors = [keras.Input(shape) for shape in shapes]
+    layer = LinearPath(inputs, CALENDAR, name="path")
+    assert type(layer).from_config(layer.get_config()).get_config() == layer.get_config()
+    outputs = layer(*tensors)
+    assert tuple(outputs.shape) == (None, HORIZON, TARGETS)
+    assert outputs.dtype == "float32"
+    assert layer.trainable_weights == []
+    layer.kernel.assign(baseline(inputs).weights)
+    layer.share.assign([0.5, 0.25])
+    model = keras.Model(tensors, outputs)
+    model.save(tmp_path / "model.keras")
+    again = keras.saving.load_model(tmp_path / "model.keras")
+    data = [random_array(2, *shape, seed=i) for i, shape in enumerate(shapes)]
+    np.testing.assert_allclose(to_numpy(again(data)), to_numpy(model(data)), rtol=1e-6)
+    half = LinearPath(inputs, CALENDAR, dtype="mixed_float16")(*data)
+    assert keras.backend.standardize_dtype(half.dtype) == "float16"
+
+
+def test_linear_path_says_what_came_and_what_to_do() -> None:
+    with pytest.raises(ValueError, match=r"must be one of own, .*inputs='known'\. Use one of"):
+        LinearPath("known")
+    with pytest.raises(ValueError, match=r"must be fixed. Received: .*None.* Declare the input"):
+        LinearPath()(keras.Input((HORIZON, 1)), keras.Input((None, FEATURES)))
+
+
+def test_linear_baseline_is_a_weighted_sum_of_its_regressors() -> None:
+    batch = windows().gather(slice(13))
+    for inputs, count in REGRESSORS.items():
+        linear = baseline(inputs)
+        regressors = linear.regressors(batch)
+        assert regressors.shape == (13, TARGETS, count)
+        change = np.einsum("wtr,trh->wht", regressors, linear.weights[:, :-1])
+        forecast = change + linear.weights[:, -1].T + batch.inputs[:, -1:, :TARGETS]
+        np.testing.assert_allclose(forecast, linear.forecast(batch), rtol=1e-4, atol=1e-4)
+
+
+def blended_model(linear: LinearBaseline, **options):
+    shape = WindowShape(LOOKBACK, HORIZON, FEATURES, TARGETS, COVARIATES, CALENDAR)
+    model = build_forecaster(
+        shape, encoder="per-feature", attention="additive", placement="after", units=5,
+        linear_inputs=linear.inputs, **options,
+    )  # fmt: skip
+    model.get_layer("linear_path").kernel.assign(linear.weights)
+    return model
+
+
+def forecasts(model, many) -> np.ndarray:
+    return np.concatenate([outputs["forecast"] for _, _, outputs in run_batches(model, many)])
+
+
+@pytest.mark.parametrize("inputs", REGRESSORS)
+@pytest.mark.parametrize("num_quantiles", [None, 3])
+def test_blend_has_the_share_with_the_least_squared_error(inputs: str, num_quantiles) -> None:
+    many = windows(seed=5)
+    batch = many.gather(slice(None))
+    # Twice what fits best, so that about half of it is.
+    weights = 2 * _ridge_weights(many, inputs, CALENDAR)[-1]
+    linear = replace(baseline(inputs), weights=weights)
+    model = blended_model(linear, num_quantiles=num_quantiles, median=1 if num_quantiles else 0)
+    before = forecasts(model, many)
+    shares = blend_linear_path(model, many)
+    point = before[..., 1] if num_quantiles else before
+    gap, error = linear.forecast(batch) - point, batch.targets - point
+    product, square = (gap * error).sum(axis=(0, 1)), np.square(gap).sum(axis=(0, 1))
+    expected = np.clip(product / square, 0, 1)
+    np.testing.assert_allclose(shares, expected, rtol=1e-3, atol=1e-5)
+    assert ((shares > 0.1) & (shares < 0.9)).any()
+    np.testing.assert_allclose(to_numpy(model.get_layer("linear_path").share), shares, rtol=1e-6)
+    after = forecasts(model, many)
+    after = after[..., 1] if num_quantiles else after
+
+    def mse(forecast):
+        return np.square(forecast - batch.targets).mean(axis=(0, 1))
+
+    bound = np.minimum(mse(point), mse(linear.forecast(batch)))
+    assert (mse(after) <= bound * (1 + 1e-4)).all()
+    np.testing.assert_allclose(after, point + np.array(shares) * gap, rtol=1e-3, atol=1e-4)
+    np.testing.assert_allclose(blend_linear_path(model, many), shares, rtol=1e-5)  # once more
+
+
+def test_blend_takes_no_path_that_is_worse_and_all_of_one_that_is_exact() -> None:
+    many = windows(seed=5)
+    batch = many.gather(slice(None))
+    linear = baseline("own", scale=0.0)
+    model = blended_model(linear)
+    # The path forecasts the truth of the first target, and the opposite of that of the second.
+    path = model.get_layer("linear_path")
+    point, first = forecasts(model, many.take(slice(0, 1))), many.take(slice(0, 1))
+    truth = batch.targets[0] - batch.inputs[0, -1, :TARGETS]  # (horizon, targets)
+    opposite = 2 * point[0] - batch.targets[0] - batch.inputs[0, -1, :TARGETS]
+    weights = np.zeros_like(linear.weights)
+    weights[0, -1], weights[1, -1] = truth[:, 0], opposite[:, 1]
+    path.kernel.assign(weights)
+    np.testing.assert_allclose(blend_linear_path(model, first), [1, 0], atol=1e-4)
+
+
+def test_blend_of_a_model_without_a_path_is_nothing() -> None:
+    shape = WindowShape(LOOKBACK, HORIZON, FEATURES, TARGETS, COVARIATES, CALENDAR)
+    model = build_forecaster(shape, units=5)
+    np.testing.assert_array_equal(blend_linear_path(model, windows()), [0, 0])
+
+
+def named_cells(inputs: str, target: str) -> list[tuple[str, str, int]]:
+    """Name feature, role and lag of each regressor, one after another."""
+    past = SCHEMA.features if inputs == "all" else (target,)
+    cells = [(name, "past", LOOKBACK - step) for step in range(LOOKBACK) for name in past]
+    if inputs != "own":
+        cells += [("plan", "future", -step) for step in range(HORIZON)]
+        cells += [("hour_sin", "future", 0), ("hour_cos", "future", 0)]
+    return cells
+
+
+@pytest.mark.parametrize("inputs", REGRESSORS)
+def test_linear_frame_agrees_with_a_loop_over_windows(inputs: str) -> None:
+    linear, shares, many = baseline(inputs), np.array([0.25, 0.75]), windows()
+    total = ProfileSum(np.array([0, 3, 4]))
+    for _, batch in many.batches(17):
+        total.add(np.abs(linear.regressors(batch)))
+    frame = linear_frame(total, linear, shares, SCHEMA, lookback=LOOKBACK, horizon=HORIZON)
+    sizes = {}
+    batch = many.gather(slice(None))
+    for i, target in enumerate(SCHEMA.targets):
+        cells = named_cells(inputs, target)
+        assert len(cells) == REGRESSORS[inputs]
+        for r, (name, role, lag) in enumerate(cells):
+            each = []
+            for w in range(len(many)):
+                if role == "past":
+                    column = SCHEMA.features.index(name)
+                    value = batch.inputs[w, -lag, column] - batch.inputs[w, -1, column]
+                elif name == "plan":
+                    value = batch.future_inputs[w, -lag, 0]
+                else:
+                    value = batch.future_inputs[w, 0, 1 + ("hour_sin", "hour_cos").index(name)]
+                each.append(np.mean(np.abs(shares[i] * linear.weights[i, r] * value)))
+            sizes[target, name, role, lag] = np.array(each)
+    assert len(frame) == len(sizes)
+    for row in frame.itertuples():
+        each = sizes[row.target, row.feature, row.role, row.lag_first]
+        expected = [each.mean(), each.std(), *np.quantile(each[[0, 3, 4]], [0.1, 0.5, 0.9])]
+        actual = [row.mean, row.std, row.p10, row.p50, row.p90]
+        np.testing.assert_allclose(actual, expected, rtol=1e-3, atol=1e-5)
+    assert set(frame.measure) == {"contribution"}
+    assert set(frame.kind) == {"feature"}
+    assert (frame.lag_first == frame.lag_last).all()
+    assert set(zip(frame.horizon_first, frame.horizon_last, strict=True)) == {(1, HORIZON)}
+    assert set(frame.num_windows) == {len(many)}
+
+
+def test_linear_frame_leaves_out_targets_without_a_share() -> None:
+    linear, total = baseline("own"), ProfileSum(np.array([0]))
+    total.add(np.abs(linear.regressors(windows().gather(slice(3)))))
+    shares = np.array([0.0, 0.5])
+    frame = linear_frame(total, linear, shares, SCHEMA, lookback=LOOKBACK, horizon=HORIZON)
+    assert set(frame.target) == {"wind"}
+    assert set(frame.feature) == {"wind"}
+    assert frame.lag_first.tolist() == list(range(LOOKBACK, 0, -1))
+    assert isinstance(frame, pd.DataFrame)

@@ -1,0 +1,64 @@
+"""The `compare` command: attentions side by side, and the baselines."""
+
+from pathlib import Path
+from typing import Any
+
+import click
+
+from tsattn import config
+from tsattn.cli import options
+
+DEFAULT_ATTENTIONS = ("none", "bottleneck", "additive")
+
+
+@click.command()
+@options.data_argument
+@click.option("--output", "-o", type=options.PATH, help="[default: compare-<target>/]")
+@click.option(
+    "--attention",
+    "attentions",
+    multiple=True,
+    default=DEFAULT_ATTENTIONS,
+    show_default=True,
+    help="Attentions to compare. Repeat it or use commas.",
+)
+@click.option("--seeds", type=int, default=1, show_default=True, help="Fits of each attention.")
+@options.combined(
+    options.output_options,
+    options.data_options,
+    options.window_options,
+    options.model_options,
+    options.training_options,
+)
+def compare(
+    data: Path,
+    output: Path | None,
+    attentions: tuple[str, ...],
+    seeds: int,
+    overwrite: bool,
+    as_json: bool,
+    quiet: bool,
+    **given: Any,
+) -> None:
+    """Fit DATA with several attentions, each in a process of its own, and rank them.
+
+    The baselines are ranked with them. Models and `leaderboard.csv` are written to the output; what
+    is recommended is chosen on validation rows.
+    """
+    wanted = options.fit_options(given)
+    names = [name.strip() for entry in attentions for name in entry.split(",") if name.strip()]
+    target = "-".join(config.as_names(wanted.target)).replace("/", "_")
+    from tsattn.cli import printing
+    from tsattn.pipeline import comparing
+    from tsattn.progress import Progress
+
+    result = comparing.compare(
+        data,
+        wanted,
+        attentions=names,
+        output=output or Path(f"compare-{target}"),
+        num_seeds=seeds,
+        overwrite=overwrite,
+        progress=Progress(quiet=quiet),
+    )
+    printing.print_comparison(result, output or Path(f"compare-{target}"), as_json=as_json)

@@ -1,0 +1,67 @@
+"""What changes in a training: the learning rate, the price of a nat, the truth that is told."""
+
+import math
+from typing import Any
+
+import keras
+
+from tsattn.layers import AttentionDecoder, BottleneckAttention
+
+WARM_UP_EPOCHS = 3
+_EPOCHS, _MOST_EPOCHS, _FEWEST_BATCHES = 10, 100, 600
+
+
+def num_warm_up_epochs(model: keras.Model, epochs: int) -> int:
+    """Return for how many epochs the nats of a model cost nothing; at least one epoch is priced.
+
+    Without a price, the recurrent layers learn to use the cells before their gates close.
+    """
+    has_price = any(isinstance(layer, BottleneckAttention) for layer in model.layers)
+    return min(WARM_UP_EPOCHS, epochs - 1) if has_price else 0
+
+
+def teacher_probability(epoch: int, epochs: int) -> float:
+    """Return how often a decoder is told the truth in an epoch, the first of which is 0.
+
+    It falls in a line from 1 in the first epoch to 0 after half of the epochs asked for.
+    """
+    return max(0.0, 1.0 - 2 * epoch / epochs)
+
+
+class Schedule(keras.callbacks.Callback):
+    """Sets, at the beginning of each epoch, the weights of layers that are not trained."""
+
+    def __init__(self, layers: list[keras.layers.Layer], epochs: int, warm_up: int) -> None:
+        super().__init__()
+        self.layers = layers
+        self.epochs = epochs
+        self.warm_up = warm_up
+
+    def on_epoch_begin(self, epoch: int, logs: Any = None) -> None:
+        """Assign the price and the probability of the epoch."""
+        _ = self.model  # asking for the model settles its weights on JAX
+        for layer in self.layers:
+            if isinstance(layer, BottleneckAttention):
+                layer.penalty.assign(layer.beta if epoch >= self.warm_up else 0.0)
+            elif isinstance(layer, AttentionDecoder):
+                layer.teacher_probability.assign(teacher_probability(epoch, self.epochs))
+
+
+def choose_epochs(num_windows: int, batch_size: int) -> int:
+    """Return 10 epochs, or as many as have 600 batches, but at most 100."""
+    num_batches = math.ceil(num_windows / batch_size)
+    return min(max(_EPOCHS, math.ceil(_FEWEST_BATCHES / num_batches)), _MOST_EPOCHS)
+
+
+def rising_and_falling(
+    learning_rate: float, num_steps: int
+) -> keras.optimizers.schedules.LearningRateSchedule:
+    """Return the learning rate of each step: a short rise, and a cosine to a fiftieth."""
+    rise = min(num_steps // 20 + 1, 200)
+    return keras.optimizers.schedules.CosineDecay(
+        learning_rate / 20,
+        max(num_steps - rise, 1),
+        alpha=0.02,
+        warmup_target=learning_rate,
+        warmup_steps=rise,
+    )
