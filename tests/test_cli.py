@@ -602,7 +602,7 @@ def test_interrupted_fit_saves_the_best_model_so_far(csv_path, tmp_path) -> None
                "--epochs", "3000", "--patience", "3000", "-o", tmp_path / "model"]  # fmt: skip
     with subprocess.Popen(command, stderr=subprocess.PIPE, text=True) as process:
         lines = iter(process.stderr.readline, "")
-        next(line for line in lines if line.startswith("epoch") and " 2/" in line)
+        next(line for line in lines if line.startswith("epoch") and " 5/" in line)
         process.send_signal(signal.SIGINT)
         process.stderr.read()
     assert process.returncode == 130

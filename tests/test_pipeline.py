@@ -347,7 +347,7 @@ def test_explain_needs_attention(tmp_path) -> None:
     result = fit(load_frame(), quick(attention="none"))
     save(result, tmp_path / "plain")
     assert not (tmp_path / "plain" / "attention").exists()
-    with pytest.raises(UsageError, match=r"attention none.*--attention per-dimension"):
+    with pytest.raises(UsageError, match=r"attention none.*--attention bottleneck"):
         saved_profile(tmp_path / "plain")
 
 

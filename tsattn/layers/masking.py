@@ -42,8 +42,11 @@ def masked_softmax(logits: Any, mask: Any, axis: int = -1) -> Any:
 
 
 def _softmax(logits: Any, axis: int) -> Any:
-    """Return the softmax, of which Keras warns where there is only one entry."""
-    return ops.ones_like(logits) if logits.shape[axis] == 1 else ops.softmax(logits, axis=axis)
+    """Return the softmax, of which Keras warns where there is only one entry.
+
+    There it is 1 with a gradient of 0, since Keras warns of weights without a gradient too.
+    """
+    return 0 * logits + 1 if logits.shape[axis] == 1 else ops.softmax(logits, axis=axis)
 
 
 def last_step(inputs: Any, mask: Any) -> Any:
