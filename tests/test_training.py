@@ -173,7 +173,7 @@ def test_train_of_a_recurrent_decoder_lowers_the_loss(cell: str) -> None:
     forecaster, probabilities = recurrent(cell=cell, dropout=0.1), []
     decoder = forecaster.get_layer("decoder")
     history = train(
-        forecaster, windows(), windows(seed=1), epochs=5, batch_size=31, learning_rate=0.01,
+        forecaster, windows(), windows(seed=1), epochs=5, batch_size=31, learning_rate=0.03,
         on_epoch=lambda epoch: probabilities.append(float(decoder.teacher_probability)),
     )  # fmt: skip
     losses = [epoch.val_loss for epoch in history.epochs]
