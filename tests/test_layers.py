@@ -18,7 +18,7 @@ CASES = {
     "per-dimension": lambda: TemporalAttention("per-dimension"),
     "shared": lambda: TemporalAttention("shared", kernel_regularizer="l2"),
     "last": lambda: WindowStatistics("last"),
-    "standard": lambda: WindowStatistics("standard", epsilon=0.01),
+    "standard": lambda: WindowStatistics("standard", channels=[0, 2], epsilon=0.01),
 }
 
 
@@ -150,6 +150,13 @@ def test_window_statistics_by_hand() -> None:
     np.testing.assert_allclose(to_numpy(WindowStatistics("last")(x))[0, :, 0], [5, 1])
     shift, scale = to_numpy(WindowStatistics("standard", epsilon=0.0)(x))[0, :, 0]
     np.testing.assert_allclose([shift, scale], [3, np.sqrt(8 / 3)], rtol=1e-6)
+
+
+def test_window_statistics_of_some_channels_leave_the_others() -> None:
+    x = np.array([[[1.0, 2.0], [3.0, 4.0], [5.0, 9.0]]], dtype="float32")
+    statistics = to_numpy(WindowStatistics("standard", channels=[1], epsilon=0.0)(x))
+    np.testing.assert_allclose(statistics[0, :, 0], [0, 1])
+    np.testing.assert_allclose(statistics[0, :, 1], [5, np.sqrt(26 / 3)], rtol=1e-6)
 
 
 def test_window_statistics_last_is_the_last_unmasked_step() -> None:

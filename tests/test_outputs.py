@@ -110,9 +110,9 @@ def test_directory_is_replaced_only_by_its_kind(tmp_path, manifest, kind) -> Non
     assert (path / "part").exists()
 
 
-@pytest.mark.parametrize("suffix", [f"{os.getpid()}", f"{os.getpid()}-0abc", "999999999-0abc"])
+@pytest.mark.parametrize("suffix", ["{own}", "{own}-0abc", "999999999-0abc"])
 def test_leftovers_are_removed(tmp_path, suffix) -> None:
-    left = tmp_path / f".model.partial-{suffix}"
+    left = tmp_path / f".model.partial-{suffix.format(own=os.getpid())}"
     left.mkdir()
     (left / "part").write_text("half")
     write_model(tmp_path / "model", "new")

@@ -29,6 +29,20 @@ def test_fit_scaler_by_hand():
     assert (scaler.mean[0], scaler.std[0], scaler.constant) == (2.0, 1.0, ())
 
 
+def test_fit_scaler_finds_features_whose_level_carries_over():
+    generator = np.random.default_rng(7)
+    steps = generator.normal(size=(2003, 1))
+    day = np.sin(2 * np.pi * np.arange(2003) / 24)[:, None]
+    values = np.hstack([steps, steps.cumsum(axis=0), day + 0.1 * steps, np.full_like(steps, 7)])
+    values[5, :3] = np.nan
+    names = ["noise", "walk", "day", "flat"]
+    parts = [slice(0, 1009), slice(1009, 1999), slice(1999, 2003)]  # the last has no window
+    assert fit_scaler(values, parts, names, lookback=24).drifting == ("walk",)
+    assert fit_scaler(values, parts, names, lookback=1).drifting == ()
+    assert fit_scaler(values, parts, names, lookback=5).drifting == ("walk", "day")
+    assert fit_scaler(values[:11], [slice(0, 11)], names, lookback=24).drifting == ()
+
+
 def test_fit_scaler_measures_the_train_rows_only(values, scaler):
     train = np.concatenate([values[:11], values[30:47]]).astype(np.float64)
     np.testing.assert_allclose(scaler.mean, np.nanmean(train, axis=0))

@@ -15,16 +15,20 @@ from tsattn.schedules import (
 from tsattn.training import TrainingBatches, train
 
 SHAPE = WindowShape(lookback=11, horizon=3, num_features=2, num_targets=1)
+AHEAD = SHAPE._replace(num_future_covariates=1)
 
 
-def windows(rows: int = 211, seed: int = 0):
+def windows(rows: int = 211, seed: int = 0, num_future_covariates: int = 0):
     generator = np.random.default_rng(seed)
     values = np.sin(np.arange(rows)[:, None] / [3.0, 5.0]) + 0.1 * generator.normal(size=(rows, 2))
-    return make_windows(values, lookback=11, horizon=3, num_targets=1)
+    return make_windows(
+        values, lookback=11, horizon=3, num_targets=1,
+        future_values=values[:, 2 - num_future_covariates :],
+    )  # fmt: skip
 
 
-def model(**options):
-    return build_forecaster(SHAPE, units=5, **options)
+def model(shape: WindowShape = SHAPE, **options):
+    return build_forecaster(shape, units=5, **options)
 
 
 @pytest.mark.parametrize("loss", ["mae", "mse", "huber"])
@@ -146,6 +150,19 @@ def test_train_prices_the_nats_of_a_bottleneck_in_the_validation_too() -> None:
         loss += np.abs(outputs["forecast"] - batch.targets).mean() * len(batch.targets)
         nats += outputs["attention_scores"].sum()
     beta = forecaster.get_layer("attention").beta
+    expected = (loss + beta * nats) / len(val)
+    np.testing.assert_allclose(history.epochs[0].val_loss, expected, rtol=1e-4)
+
+
+def test_train_prices_the_nats_of_what_is_known_ahead() -> None:
+    forecaster = model(AHEAD, attention="bottleneck")
+    val = windows(seed=1, num_future_covariates=1)
+    history = train(forecaster, windows(num_future_covariates=1), val, epochs=1, batch_size=31)
+    loss, nats = 0.0, 0.0
+    for _, batch, outputs in run_batches(forecaster, val):
+        loss += np.abs(outputs["forecast"] - batch.targets).mean() * len(batch.targets)
+        nats += outputs["attention_scores"].sum() + outputs["future_scores"].sum()
+    beta = forecaster.get_layer("future_attention").beta
     expected = (loss + beta * nats) / len(val)
     np.testing.assert_allclose(history.epochs[0].val_loss, expected, rtol=1e-4)
 

@@ -56,7 +56,7 @@ STRUCTURES = tuple(
 ATTENTIONS = tuple(dict.fromkeys(str(structure.attention) for structure in STRUCTURES))
 LINEAR_PATHS = ("blend", "none")
 CELLS = ("gru", "lstm")
-NORMALIZATIONS = ("last", "standard", "none")
+NORMALIZATIONS = ("auto", "standard", "last", "none")
 LOSSES = ("mae", "mse", "huber", "quantile")
 FILLS = ("ffill", "seasonal")
 CALENDAR_FIELDS = ("minute", "hour", "weekday", "day", "month", "dayofyear")
@@ -104,7 +104,7 @@ class FitOptions:
     units: int = 128
     num_layers: int = 1
     dropout: float = 0.1
-    normalization: str = "standard"
+    normalization: str = "auto"
 
     loss: str = "mae"
     quantile_levels: str | Sequence[float] | None = None

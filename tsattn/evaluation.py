@@ -12,7 +12,7 @@ from tsattn.data.scaling import Scaler
 from tsattn.data.windows import Windows, evenly_spaced
 from tsattn.forecasts import Forecast, point_and_quantiles
 from tsattn.metrics import Scores, ScoreSum, skill
-from tsattn.models.forecaster import ATTENTION_SCORES, FORECAST
+from tsattn.models.forecaster import ATTENTION_SCORES, FORECAST, FUTURE_SCORES
 from tsattn.profiles import ProfileSum, num_kept
 from tsattn.running import run_batches
 
@@ -30,6 +30,8 @@ class Evaluation:
     attention: ProfileSum | None  # None without attention
     # Of a recurrent decoder, the scores of every horizon step; `attention` is their mean.
     horizon_attention: ProfileSum | None = None
+    # Of gates on what is known ahead: (windows, horizon, future features).
+    future_attention: ProfileSum | None = None
     # Of a linear path, the sizes of what it reads: (windows, targets, regressors).
     linear_inputs: ProfileSum | None = None
 
@@ -77,7 +79,7 @@ def evaluate_windows(
     }
     rows_of_one = windows.horizon * windows.num_targets
     kept = evenly_spaced(len(windows), max(max_forecast_rows // rows_of_one, 1))
-    attention = horizon_attention = linear_inputs = None
+    attention = horizon_attention = future_attention = linear_inputs = None
     forecasts, quantiles, actuals = [], [], []
     for index, batch, outputs in run_batches(model, windows):
         point, levels = point_and_quantiles(outputs[FORECAST], quantile_levels)
@@ -99,6 +101,8 @@ def evaluate_windows(
             scores = scores.mean(axis=1)[..., None]  # (batch, lookback, 1)
         if scores is not None:
             attention = _added(attention, scores, len(windows))
+        if FUTURE_SCORES in outputs:
+            future_attention = _added(future_attention, outputs[FUTURE_SCORES], len(windows))
         if linear_path is not None:
             sizes = np.abs(linear_path.regressors(batch))
             linear_inputs = _added(linear_inputs, sizes, len(windows))
@@ -120,6 +124,7 @@ def evaluate_windows(
         ),
         attention=attention,
         horizon_attention=horizon_attention,
+        future_attention=future_attention,
         linear_inputs=linear_inputs,
     )
 

@@ -99,14 +99,33 @@ class FittedForecaster:
             measure=measure,
         )
 
+    def future_profile(self, attention: ProfileSum) -> AttentionProfile:
+        """Return the profile of the nats of what is known ahead."""
+        known = (*self.schema.future_covariates, *calendar_names(self.schema.calendar or ()))
+        return attention.profile(
+            targets=[self.profile_target],
+            horizon_parts=[(1, self.horizon)],
+            lags=[(1 - step, 1 - step) for step in range(self.horizon, 0, -1)],
+            channels=[known],
+            kind="feature",
+            measure="nats",
+            role="future",
+        )
 
-def build_model(options: FitOptions, schema: Schema, linear: LinearBaseline) -> keras.Model:
-    """Build the untrained model that options and schema describe.
+
+def build_model(
+    options: FitOptions, schema: Schema, scaler: Scaler, linear: LinearBaseline
+) -> keras.Model:
+    """Build the untrained model that options, schema and scaler describe.
 
     Its linear path has the weights of the baseline, and no share in the forecast yet.
     """
     levels = parse_quantile_levels(options)
     has_path = options.linear_path == "blend"
+    is_auto = options.normalization == "auto"
+    # The level that is taken off a covariate would have to pass gates of its own.
+    measured = schema.targets if options.attention == "bottleneck" else schema.features
+    drifting = [schema.features.index(name) for name in scaler.drifting if name in measured]
     shape = WindowShape(
         lookback=options.lookback or 0,
         horizon=options.horizon or 0,
@@ -126,7 +145,8 @@ def build_model(options: FitOptions, schema: Schema, linear: LinearBaseline) -> 
         units=options.units,
         num_layers=options.num_layers,
         dropout=options.dropout,
-        normalization=options.normalization,
+        normalization="standard" if is_auto else options.normalization,
+        normalized=drifting if is_auto else None,
         num_quantiles=len(levels) or None,
         median=levels.index(0.5) if levels else 0,
         linear_inputs=linear.inputs if has_path else None,

@@ -132,11 +132,12 @@ def checked_schema(content: dict[str, Any]) -> Schema:
 
 def checked_scaler(content: dict[str, Any], schema: Schema) -> tuple[Scaler, np.ndarray]:
     """Return the scaler of a `scaler.json` and the seasonal-naive MAE (targets,)."""
-    for name in ("features", "mean", "std", "constant", "seasonal_naive_mae"):
+    for name in ("features", "mean", "std", "constant", "drifting", "seasonal_naive_mae"):
         _require(isinstance(content[name], list), f"{name} is not a list")
     scaler = Scaler.from_json(content)
     _require(scaler.features == schema.features, "its features are not those of the schema")
-    _require(set(scaler.constant) <= set(schema.features), "constant names no feature")
+    for kind, names in (("constant", scaler.constant), ("drifting", scaler.drifting)):
+        _require(set(names) <= set(schema.features), f"{kind} names no feature")
     for name, values in (("mean", scaler.mean), ("std", scaler.std)):
         is_vector = values.shape == (len(schema.features),)
         _require(is_vector and bool(np.isfinite(values).all()), f"{name} is not a number for each")

@@ -42,7 +42,7 @@ _HORIZON_COUNTS = ("horizon_step", "lag", "num_windows")
 def save_fitted(directory: Path, fitted: FittedForecaster) -> None:
     """Write the model, and what is needed to use it, into an existing folder."""
     # A model that was set up for running would take its optimizer along.
-    plain = build_model(fitted.options, fitted.schema, fitted.linear)
+    plain = build_model(fitted.options, fitted.schema, fitted.scaler, fitted.linear)
     plain.set_weights(fitted.model.get_weights())
     plain.save(directory / "model.keras")
     options = {name: value for name, value in asdict(fitted.options).items() if value is not None}
@@ -155,7 +155,7 @@ def load_fitted(directory: str | Path) -> FittedForecaster:
         warnings.simplefilter("error", UserWarning)
         check_network_size(weights, options, schema)
         check_linear_path(weights, options)
-        model = build_model(options, schema, linear)
+        model = build_model(options, schema, scaler, linear)
         model.load_weights(weights)
     if not all(np.isfinite(array).all() for array in model.get_weights()):
         raise altered(weights, "its weights are not finite numbers")

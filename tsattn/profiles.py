@@ -29,7 +29,7 @@ class AttentionProfile:
 
     targets: tuple[str, ...]  # what is forecast; "*" where all targets share the attention
     horizon_parts: Edges  # first and last step of each part of the horizon
-    lags: Edges  # first and last lag of each segment, the newest first
+    lags: Edges  # first and last lag of each segment, in the order of the means
     channels: tuple[tuple[str, ...], ...]  # of each target
     kind: str
     measure: str
@@ -37,6 +37,7 @@ class AttentionProfile:
     std: np.ndarray  # (targets, parts, segments, channels)
     quantiles: np.ndarray  # (3, ...): 10, 50 and 90 %, over evenly spaced windows
     num_windows: int
+    role: str = "past"  # or "future": what is known ahead, at lag 1 - h for horizon step h
 
     def to_frame(self) -> pd.DataFrame:
         """Return one row per channel and lag, in the columns of `attention/profile.csv`."""
@@ -54,7 +55,7 @@ class AttentionProfile:
             "target": np.array(self.targets, dtype=object)[target],
             "feature": names[target, channel],
             "kind": self.kind,
-            "role": "past",
+            "role": self.role,
             "horizon_first": first_step[part],
             "horizon_last": last_step[part],
             "lag_first": first_lag[segment],
@@ -112,11 +113,12 @@ class ProfileSum:
         channels: Sequence[Sequence[str]],
         kind: str,
         measure: str,
+        role: str = "past",
     ) -> AttentionProfile:
         """Return the profile of the windows added so far; steps are turned into lags.
 
         The scores are (windows, steps, channels), or (windows, targets, parts of the horizon,
-        steps, channels).
+        steps, channels). The lags are those of the steps from the last to the first.
         """
         mean, std = self.mean_and_std()
         quantiles = np.quantile(self.kept_scores(), [0.1, 0.5, 0.9], axis=0)
@@ -132,6 +134,7 @@ class ProfileSum:
             std=std.reshape(shape)[:, :, ::-1],
             quantiles=quantiles.reshape(3, *shape)[:, :, :, ::-1],
             num_windows=self.num_windows,
+            role=role,
         )
 
 
@@ -223,22 +226,25 @@ def summarize_profile(profile: pd.DataFrame) -> pd.DataFrame:
     Means over the targets that read a channel and over the parts of the horizon are summed up. A
     segment of lags counts as one lag, that of its newest step.
 
-    Columns: `feature`; `mass`, its share of the whole, only where the scores rank features;
-    `peak_lag`; `share` of the channel's own attention at the peak; `times_uniform`, that share
-    divided by 1 / lags; `lags_for_half`, the number of lags that hold half of the attention.
+    Columns: `feature`; `role`, past or future, only if there are both; `mass`, its share of the
+    whole, only where the scores rank features; `peak_lag`; `share` of the channel's own attention
+    at the peak; `times_uniform`, that share divided by 1 / lags; `lags_for_half`, the number of
+    lags that hold half of the attention.
     """
     parts = attention_rows(profile)[["target", "horizon_first"]].drop_duplicates()
-    sums = attention_rows(profile).groupby(["feature", "lag_first"], sort=False)["mean"].sum()
+    cell = ["feature", "role", "lag_first"]
+    sums = attention_rows(profile).groupby(cell, sort=False)["mean"].sum()
     cells = (sums / len(parts)).reset_index()
     whole = cells["mean"].sum()
     rows = []
-    for name, group in cells.groupby("feature", sort=False):
+    for (name, role), group in cells.groupby(["feature", "role"], sort=False):
         mass = group["mean"].sum()
         shares = group["mean"].to_numpy() / (mass or 1.0)
         peak = int(np.argmax(shares))
         rows.append(
             {
                 "feature": name,
+                "role": role,
                 "mass": float(mass / (whole or 1.0)),
                 "peak_lag": int(group["lag_first"].iloc[peak]),
                 "share": float(shares[peak]),
@@ -247,6 +253,8 @@ def summarize_profile(profile: pd.DataFrame) -> pd.DataFrame:
             }
         )
     summary = pd.DataFrame(rows)
+    if summary["role"].nunique() == 1:
+        summary = summary.drop(columns="role")
     if ranks_features(profile):
         return summary.sort_values("mass", ascending=False, kind="stable", ignore_index=True)
     return summary.drop(columns="mass")

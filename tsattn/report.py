@@ -91,12 +91,17 @@ def write_attention(
     frame.to_csv(directory / "profile.csv", index=False, float_format=FLOAT_FORMAT)
     # (windows, steps, channels); of a recurrent decoder (windows, horizon, steps)
     kept = evaluation.horizon_attention or evaluation.attention
-    np.savez_compressed(
-        directory / "windows.npz",
-        scores=kept.kept_scores(),
-        origins=evaluation.windows.origins[kept.kept],
-        channels=np.array(profile.channels if len(profile.targets) > 1 else profile.channels[0]),
-    )
+    arrays = {
+        "scores": kept.kept_scores(),
+        "origins": evaluation.windows.origins[kept.kept],
+        "channels": np.array(profile.channels if len(profile.targets) > 1 else profile.channels[0]),
+    }
+    ahead = evaluation.future_attention
+    if ahead is not None:
+        arrays["future_scores"] = ahead.kept_scores()  # (windows, horizon, future features)
+        arrays["future_origins"] = evaluation.windows.origins[ahead.kept]
+        arrays["future_channels"] = np.array(fitted.future_profile(ahead).channels[0])
+    np.savez_compressed(directory / "windows.npz", **arrays)
     unit = CONTRIBUTION_UNIT if profile.measure == "contribution" else ""
     plots.save_figure(plots.plot_profile(frame, unit), plot_folder / "profile.png")
     plots.save_figure(plots.plot_heatmap(frame, unit), plot_folder / "heatmap.png")
@@ -112,9 +117,11 @@ def profile_frame(fitted: FittedForecaster, evaluation: Evaluation) -> pd.DataFr
     """Return the rows of `attention/profile.csv`: of the attention, then of a linear path."""
     if evaluation.attention is None:
         raise ValueError("The model must have attention. Received: no scores. Check before.")
-    frame = fitted.profile(evaluation.attention).to_frame()
+    frames = [fitted.profile(evaluation.attention).to_frame()]
+    if evaluation.future_attention is not None:
+        frames.append(fitted.future_profile(evaluation.future_attention).to_frame())
     if evaluation.linear_inputs is None:
-        return frame
+        return pd.concat(frames, ignore_index=True)
     linear = linear_frame(
         evaluation.linear_inputs,
         fitted.linear,
@@ -123,7 +130,7 @@ def profile_frame(fitted: FittedForecaster, evaluation: Evaluation) -> pd.DataFr
         lookback=fitted.lookback,
         horizon=fitted.horizon,
     )
-    return pd.concat([frame, linear], ignore_index=True)
+    return pd.concat([*frames, linear], ignore_index=True)
 
 
 def horizon_errors(evaluation: Evaluation) -> pd.DataFrame:

@@ -14,7 +14,7 @@ from tsattn.data.windows import Windows
 from tsattn.errors import TrainingDivergedError, TrainingInterruptedError
 from tsattn.layers import BottleneckAttention, QuantileLoss
 from tsattn.models import LINEAR_PATH, TARGETS, training_model
-from tsattn.models.forecaster import ATTENTION_SCORES, FORECAST
+from tsattn.models.forecaster import ATTENTION_SCORES, FORECAST, FUTURE_SCORES
 from tsattn.running import compile_for, helps_to_compile, model_inputs, run_batches
 from tsattn.schedules import Schedule, num_warm_up_epochs, rising_and_falling
 
@@ -221,7 +221,7 @@ class _EpochEnd(keras.callbacks.Callback):
         self.started = 0.0
         # A bottleneck is chosen by what it was trained for: the forecast, and the nats it takes.
         prices = [layer.beta for layer in model.layers if isinstance(layer, BottleneckAttention)]
-        self.price_per_nat = sum(prices)
+        self.price_per_nat = max(prices, default=0.0)  # it is the same for all
 
     def on_epoch_begin(self, epoch: int, logs: Any = None) -> None:
         self.started = time.perf_counter()
@@ -261,7 +261,10 @@ class _EpochEnd(keras.callbacks.Callback):
         for _, batch, outputs in run_batches(self.forecaster, self.val_windows):
             loss = self.loss(batch.targets, outputs[FORECAST])
             total += float(keras.ops.convert_to_numpy(loss)) * len(batch.targets)
-            total += self.price_per_nat * float(outputs.get(ATTENTION_SCORES, np.zeros(1)).sum())
+            if self.price_per_nat:
+                ahead = outputs.get(FUTURE_SCORES, np.zeros(1))
+                nats = outputs[ATTENTION_SCORES].sum() + ahead.sum()
+                total += self.price_per_nat * float(nats)
         return total / len(self.val_windows)
 
 

@@ -186,7 +186,11 @@ model_options = (
     _option("--units", "Hidden units of a recurrent layer.", type=int),
     _option("--num-layers", "Recurrent layers.", type=int),
     _option("--dropout", "Share of the encoded window dropped in training.", type=float),
-    _choice("--normalization", config.NORMALIZATIONS, "What each window is measured from."),
+    _choice(
+        "--normalization",
+        config.NORMALIZATIONS,
+        "What is taken off each window; auto: standard where the level carries over.",
+    ),
 )
 training_options = (
     _choice("--loss", config.LOSSES, "Loss to minimise."),

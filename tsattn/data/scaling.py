@@ -1,5 +1,6 @@
 """Scaling features by the mean and standard deviation of the train rows."""
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -11,12 +12,16 @@ from tsattn.errors import DataError
 
 @dataclass(frozen=True, kw_only=True)
 class Scaler:
-    """Mean and standard deviation of each feature; a constant feature is scaled to zeros."""
+    """Mean and standard deviation of each feature; a constant feature is scaled to zeros.
+
+    The level of a drifting feature carries over from window to window, see `fit_scaler`.
+    """
 
     features: tuple[str, ...]
     mean: np.ndarray  # (features,) float64
     std: np.ndarray  # (features,) float64, 1 where the feature is constant
     constant: tuple[str, ...] = ()
+    drifting: tuple[str, ...] = ()
 
     def transform(self, values: np.ndarray, *, offsets: np.ndarray | None = None) -> np.ndarray:
         """Return values scaled, as a new float32 array.
@@ -55,6 +60,7 @@ class Scaler:
             "mean": self.mean.tolist(),
             "std": self.std.tolist(),
             "constant": list(self.constant),
+            "drifting": list(self.drifting),
         }
 
     @classmethod
@@ -65,6 +71,7 @@ class Scaler:
             mean=np.array(content["mean"], dtype=np.float64),
             std=np.array(content["std"], dtype=np.float64),
             constant=tuple(content["constant"]),
+            drifting=tuple(content["drifting"]),
         )
 
 
@@ -73,17 +80,24 @@ def fit_scaler(
     rows: Sequence[slice],
     features: Sequence[str],
     *,
+    lookback: int = 1,
     offsets: np.ndarray | None = None,
 ) -> Scaler:
     """Measure each feature over the given rows, leaving out what is missing.
+
+    A feature is drifting if the means of its windows hold much of its variance: more than
+    1 / sqrt(lookback), halfway between what they hold of independent values, 1 / lookback, and of a
+    value that hardly changes within a window, 1.
 
     Args:
         values: (all rows, features), less their offsets; NaN where nothing is known.
         rows: the train rows, one slice per series.
         features: names of the columns.
+        lookback: steps of a window; of a single step no feature is drifting.
         offsets: (features,) float64, see `TimeSeries`; zeros if None.
     """
-    mean, std, constant = [], [], []
+    mean, std = [], []
+    constant, drifting = [], []
     for i, name in enumerate(features):
         column = np.concatenate([values[part, i] for part in rows]).astype(np.float64)
         column = column[~np.isnan(column)]
@@ -92,12 +106,29 @@ def fit_scaler(
         std.append(1.0 if is_constant else column.std())
         if is_constant:
             constant.append(name)
+        elif _share_of_levels(values, rows, i, lookback) > 1 / math.sqrt(lookback):
+            drifting.append(name)
     return Scaler(
         features=tuple(features),
         mean=np.array(mean) + (0.0 if offsets is None else offsets),
         std=np.array(std),
         constant=tuple(constant),
+        drifting=tuple(drifting),
     )
+
+
+def _share_of_levels(
+    values: np.ndarray, rows: Sequence[slice], column: int, lookback: int
+) -> float:
+    """Return the share of a feature's variance that the means of its windows hold."""
+    steps = np.concatenate([values[part, column] for part in rows]).astype(np.float64)
+    steps -= np.nanmean(steps)
+    means = []
+    for part in np.split(steps, np.cumsum([part.stop - part.start for part in rows])[:-1]):
+        total = np.concatenate([[0.0], np.nancumsum(part)])
+        means.append((total[lookback:] - total[:-lookback]) / lookback)
+    levels = np.concatenate(means)
+    return float(levels.var() / np.nanvar(steps)) if len(levels) else 0.0
 
 
 def check_targets(scaler: Scaler, targets: Sequence[str], source: str) -> None:

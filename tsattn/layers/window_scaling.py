@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from typing import Any
 
 import keras
+import numpy as np
 from keras import ops
 
 METHODS = ("last", "standard")
@@ -20,6 +21,7 @@ class WindowStatistics(keras.layers.Layer):
 
     Args:
         method: `"last"` or `"standard"`.
+        channels: The channels that are measured; the others have shift 0 and scale 1. None: all.
         epsilon: Added to the variance before the root is taken.
         **kwargs: Arguments of `keras.layers.Layer`.
 
@@ -40,7 +42,13 @@ class WindowStatistics(keras.layers.Layer):
         (2, 2, 3)
     """
 
-    def __init__(self, method: str = "last", epsilon: float = 1e-5, **kwargs: Any) -> None:
+    def __init__(
+        self,
+        method: str = "last",
+        channels: Sequence[int] | None = None,
+        epsilon: float = 1e-5,
+        **kwargs: Any,
+    ) -> None:
         super().__init__(**kwargs)
         if method not in METHODS:
             raise ValueError(
@@ -48,11 +56,21 @@ class WindowStatistics(keras.layers.Layer):
                 "Use one of these."
             )
         self.method = method
+        self.channels = None if channels is None else list(channels)
         self.epsilon = epsilon
         self.supports_masking = True
 
     def call(self, inputs: Any, mask: Any = None) -> Any:
         """Return shift and scale."""
+        statistics = self._measure(inputs, mask)
+        if self.channels is None:
+            return statistics
+        is_measured = np.isin(np.arange(inputs.shape[2]), self.channels)
+        others = ops.cast(np.array([[0.0], [1.0]]), statistics.dtype)
+        return ops.where(is_measured, statistics, others)
+
+    def _measure(self, inputs: Any, mask: Any) -> Any:
+        """Return shift and scale of every channel."""
         steps = inputs.shape[1]
         if mask is None:
             weights = ops.ones_like(inputs[:, :, :1])
@@ -76,7 +94,12 @@ class WindowStatistics(keras.layers.Layer):
 
     def get_config(self) -> dict[str, Any]:
         """Return the arguments of the layer."""
-        return {**super().get_config(), "method": self.method, "epsilon": self.epsilon}
+        return {
+            **super().get_config(),
+            "method": self.method,
+            "channels": self.channels,
+            "epsilon": self.epsilon,
+        }
 
 
 @keras.saving.register_keras_serializable(package="tsattn")

@@ -7,7 +7,6 @@ from keras import layers, ops
 
 from tsattn.layers import (
     BahdanauAttention,
-    BottleneckAttention,
     FeedForwardAttention,
     InputAttention,
     LuongAttention,
@@ -19,7 +18,6 @@ from tsattn.layers import (
 )
 
 NUM_HEADS = 4
-PRICE_OF_WINDOW = 0.02  # in units of the loss, of a nat of every cell
 RECURRENT_LAYERS = {"gru": layers.GRU, "lstm": layers.LSTM}
 NAME = "attention"
 
@@ -38,7 +36,7 @@ def encode(
 
     The arguments are those of `build_forecaster`.
     """
-    if attention == "none":
+    if attention in ("none", "bottleneck"):  # gates stand in front of all that is read
         return Encoded(recurrent(sequence, cell, units, num_layers), None)
     if attention == "input":
         return _input(sequence, cell, units, num_layers)
@@ -78,16 +76,6 @@ def _temporal_after(scope: str) -> Callable[[Any, int], Encoded]:
         return Encoded(layers.GlobalAveragePooling1D(name="context")(attended), scores)
 
     return attend
-
-
-def bottleneck(sequence: Any) -> tuple[Any, Any]:
-    """Return what passes the gates on a window (batch, lookback, features), and the nats of each.
-
-    The price of a nat is such that a nat of every cell costs the same however many cells there are.
-    """
-    beta = PRICE_OF_WINDOW / (sequence.shape[1] * sequence.shape[2])
-    passed, nats = BottleneckAttention(beta, name=NAME)(sequence, return_attention_scores=True)
-    return passed, nats
 
 
 def _self_before(sequence: Any, units: int) -> tuple[Any, Any]:
@@ -167,7 +155,6 @@ def _over_steps(scores: Any) -> Any:
 _BEFORE = {
     "per-dimension": _temporal_before("per-dimension"),
     "shared": _temporal_before("shared"),
-    "bottleneck": lambda sequence, units: bottleneck(sequence),
     "self": _self_before,
     "multi-head": _multi_head_before,
 }

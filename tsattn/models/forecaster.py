@@ -1,11 +1,13 @@
 """The forecaster: normalise, attend and encode, decode; one Keras model with two outputs."""
 
+from collections.abc import Sequence
 from typing import Any
 
 import keras
-from keras import layers
+from keras import layers, ops
 
 from tsattn.layers import LinearPath, WindowScaling, WindowStatistics
+from tsattn.models.gates import pass_gates
 from tsattn.models.heads import decode_by_contributions, decode_directly
 from tsattn.models.per_feature import decode_by_feature
 from tsattn.models.recurrent_decoder import decode_recurrently
@@ -14,6 +16,7 @@ from tsattn.segments import choose_segment
 
 FORECAST = "forecast"
 ATTENTION_SCORES = "attention_scores"
+FUTURE_SCORES = "future_scores"
 LINEAR_PATH = "linear_path"
 
 
@@ -30,6 +33,7 @@ def build_forecaster(
     num_layers: int = 1,
     dropout: float = 0.0,
     normalization: str = "last",
+    normalized: Sequence[int] | None = None,
     num_quantiles: int | None = None,
     median: int = 0,
     linear_inputs: str | None = None,
@@ -53,6 +57,7 @@ def build_forecaster(
             that is dropped in training.
         normalization: What is taken off each window and put back on the forecast: `"last"`,
             `"standard"` or `"none"`.
+        normalized: Features that are measured from their windows; None for all.
         num_quantiles: Number of quantiles forecast; None forecasts a point.
         median: Which of the quantiles is the median.
         linear_inputs: What a linear path beside the network reads, see `LinearPath`; None for no
@@ -64,7 +69,9 @@ def build_forecaster(
         (batch, horizon, targets[, quantiles]) and, with attention, `attention_scores` (batch,
         lookback, channels): features, hidden units or one channel for all; of the recurrent
         decoder they are (batch, horizon, lookback), of the per-feature encoder (batch, targets,
-        parts of the horizon, segments, channels), see `decode_by_feature`.
+        parts of the horizon, segments, channels), see `decode_by_feature`. With `"bottleneck"`
+        attention and anything known ahead there are `future_scores` (batch, horizon, future
+        features) too.
     """
     inputs = layers.Input((shape.lookback, shape.num_features), name="inputs")
     future = None
@@ -72,23 +79,27 @@ def build_forecaster(
         future = layers.Input((shape.horizon, shape.num_future_features), name="future_inputs")
     tensors = {"inputs": inputs} if future is None else {"inputs": inputs, "future_inputs": future}
 
-    sequence, statistics = inputs, None
-    if normalization != "none":
-        statistics = WindowStatistics(normalization)(inputs)
-        # What is taken off a covariate would go around the gates: they read it with its level.
-        only_targets = (encoder, attention) == ("per-feature", "bottleneck")
-        scaled = shape.num_targets if only_targets else shape.num_features
-        sequence = WindowScaling(range(scaled))(inputs, statistics)
-        if future is not None and shape.num_future_covariates and not only_targets:
+    sequence, statistics, levels = inputs, None, None
+    if normalized is None:
+        normalized = range(shape.num_features)
+    if normalization != "none" and normalized:
+        statistics = WindowStatistics(normalization, normalized)(inputs)
+        levels = ops.stack([statistics[:, 0], ops.log(statistics[:, 1])], axis=-1)
+        sequence = WindowScaling(range(shape.num_features))(inputs, statistics)
+        if future is not None and shape.num_future_covariates:
             first = shape.num_features - shape.num_future_covariates
             columns = range(first, shape.num_features)
             future = WindowScaling(columns)(future, statistics)
 
+    gated = None
+    if attention == "bottleneck":
+        gated = pass_gates(sequence, levels, future, normalized)
+        sequence, levels, future = gated.sequence, gated.levels, gated.future
     sizes: dict[str, Any] = {"units": units, "dropout": dropout, "num_quantiles": num_quantiles}
     if encoder == "per-feature":
         segment = segment or choose_segment(shape.lookback)
         sizes |= {"attention": attention, "cell": cell, "num_layers": num_layers}
-        decoded = decode_by_feature(sequence, future, statistics, shape, segment=segment, **sizes)
+        decoded = decode_by_feature(sequence, future, levels, shape, segment=segment, **sizes)
     elif attention == "reverse-time":
         decoded = decode_by_contributions(sequence, future, statistics, shape, **sizes)
     else:
@@ -104,7 +115,14 @@ def build_forecaster(
     if linear_inputs is not None:
         path = LinearPath(linear_inputs, shape.num_calendar_features, median, name=LINEAR_PATH)
         forecast = path(forecast, inputs, tensors.get("future_inputs"))
-    outputs = {FORECAST: layers.Identity(name=FORECAST)(forecast)}
-    if decoded.scores is not None:
-        outputs[ATTENTION_SCORES] = layers.Identity(name=ATTENTION_SCORES)(decoded.scores)
-    return keras.Model(tensors, outputs, name="forecaster")
+    outputs = {
+        FORECAST: forecast,
+        ATTENTION_SCORES: decoded.scores if gated is None else gated.scores,
+        FUTURE_SCORES: None if gated is None else gated.future_scores,
+    }
+    named = {
+        name: layers.Identity(name=name)(tensor)
+        for name, tensor in outputs.items()
+        if tensor is not None
+    }
+    return keras.Model(tensors, named, name="forecaster")

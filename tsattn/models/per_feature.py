@@ -9,7 +9,7 @@ from tsattn.layers import (
     LearnedQueries,
     PerFeatureRecurrent,
 )
-from tsattn.models.encoders import NAME, RECURRENT_LAYERS, bottleneck
+from tsattn.models.encoders import NAME, RECURRENT_LAYERS
 from tsattn.models.heads import Decoded
 from tsattn.models.window_shape import WindowShape
 from tsattn.segments import Edges, horizon_parts
@@ -27,7 +27,7 @@ _SCOPES = {
 def decode_by_feature(
     sequence: Any,
     future: Any,
-    statistics: Any,
+    levels: Any,
     shape: WindowShape,
     *,
     attention: str,
@@ -44,26 +44,22 @@ def decode_by_feature(
     2308.11200). For each target and each part of the horizon a query weighs the states of the
     target and of all covariates; targets do not read one another, but for the gates of a
     bottleneck, which are computed from all features. The query is made of what is known ahead of
-    the part, of the level and spread of the window and of the target's last state; with attention,
-    the last state decides where to look only. A dense layer of contexts and query gives the steps
-    of the part.
+    the part, of `levels` (batch, features, 2), the level and spread of the window, if it is
+    measured from them, and of the target's last state; with attention, the last state decides where
+    to look only. A dense layer of contexts and query gives the steps of the part.
 
     Returns:
         The forecast, and the scores (batch, targets, parts, segments, channels): the channels are
-        the target and the covariates, or one for all; of a bottleneck (batch, lookback, features).
+        the target and the covariates, or one for all. Behind a bottleneck there are none: those
+        of the gates are the scores.
     """
-    nats = levels = None
-    if attention == "bottleneck":
-        sequence, nats = bottleneck(sequence)
-    elif statistics is not None:
-        levels = _levels(statistics)
     states = _states(sequence, levels, cell, segment, units, num_layers)
     states = layers.Dropout(dropout)(_of_targets(states, shape))
     # (batch * targets, 1 + covariates, segments, units)
     last = states[:, 0, -1]  # (batch * targets, units)
     edges = horizon_parts(shape.horizon)
     # (batch * targets, parts, units)
-    known = _known(sequence, future, statistics, shape, units, edges)
+    known = _known(sequence, future, levels, shape, units, edges)
     if attention == "none":
         flat = layers.Flatten()(states[:, :, -1])
         contexts = ops.repeat(flat[:, None], len(edges), axis=1)
@@ -71,15 +67,14 @@ def decode_by_feature(
     else:
         scope, score = _SCOPES[attention]
         query = known + layers.Dense(units, name="last_state")(last)[:, None]
-        layer = FeatureStateAttention(
-            units, scope, score, name=NAME if nats is None else "segment_attention"
-        )
+        name = "segment_attention" if attention == "bottleneck" else NAME
+        layer = FeatureStateAttention(units, scope, score, name=name)
         contexts, scores = layer(query, states, return_attention_scores=True)
         contexts = layers.Reshape((len(edges), -1))(contexts)
     mixed = layers.Concatenate(name="context")([contexts, known])
     mixed = layers.Dense(units, activation="relu", name="mix")(mixed)
     forecast = _head(layers.Dropout(dropout)(mixed), shape, edges, num_quantiles)
-    return Decoded(forecast, nats if nats is not None else _scores(scores, shape))
+    return Decoded(forecast, None if attention == "bottleneck" else _scores(scores, shape))
 
 
 def _states(
@@ -118,7 +113,7 @@ def _of_targets(states: Any, shape: WindowShape) -> Any:
 
 
 def _known(
-    sequence: Any, future: Any, statistics: Any, shape: WindowShape, units: int, edges: Edges
+    sequence: Any, future: Any, levels: Any, shape: WindowShape, units: int, edges: Edges
 ) -> Any:
     """Return what is known of each part of the horizon: (batch * targets, parts, units).
 
@@ -130,8 +125,8 @@ def _known(
     if targets > 1:
         of_targets = LearnedQueries(targets, units, name="target_queries")(sequence)
         known = known + of_targets[:, :, None]
-    if statistics is not None:
-        level = layers.Dense(units, name="level")(_levels(statistics)[:, :targets])
+    if levels is not None:
+        level = layers.Dense(units, name="level")(levels[:, :targets])
         known = known + level[:, :, None]
     if future is not None:
         size = edges[0][1]
@@ -139,11 +134,6 @@ def _known(
         of_parts = ops.reshape(filled, (-1, 1, parts, size * shape.num_future_features))
         known = known + layers.Dense(units, name="known_ahead")(of_parts)
     return ops.reshape(known, (-1, parts, units))
-
-
-def _levels(statistics: Any) -> Any:
-    """Return level and logarithmic spread of each feature in the window: (batch, features, 2)."""
-    return ops.stack([statistics[:, 0], ops.log(statistics[:, 1])], axis=-1)
 
 
 def _head(mixed: Any, shape: WindowShape, edges: Edges, num_quantiles: int | None) -> Any:

@@ -80,7 +80,13 @@ def fit(data: Data, options: FitOptions, *, progress: Progress | None = None) ->
     split = split_series(series, parse_split(options.split))
     series = _with_calendar(series, split)
     options, chosen = _settle(options, series)
-    scaler = fit_scaler(series.values, split.train, series.schema.features, offsets=series.offsets)
+    scaler = fit_scaler(
+        series.values,
+        split.train,
+        series.schema.features,
+        lookback=options.lookback or 1,
+        offsets=series.offsets,
+    )
     constant = _check_constant(scaler, series)
     windows, left_out = _split_windows(series, split, scaler, options)
     options.epochs = options.epochs or _epochs(options, len(windows["train"]))
@@ -167,7 +173,7 @@ def _untrained(
         options=options,
         schema=schema,
         scaler=scaler,
-        model=build_model(options, schema, linear),
+        model=build_model(options, schema, scaler, linear),
         linear=linear,
         naive_mae=seasonal_naive_mae(
             series.values, split.train, len(schema.targets), seasonality(schema.freq)

@@ -1,0 +1,96 @@
+"""Gates on all that a forecaster reads, and the nats they count."""
+
+import keras
+import numpy as np
+import pytest
+
+from tsattn.models import WindowShape, build_forecaster
+from tsattn.segments import choose_segment
+
+SHAPE = WindowShape(
+    lookback=11, horizon=7, num_features=3, num_targets=1, num_future_covariates=1,
+    num_calendar_features=2,
+)  # fmt: skip
+GATES = ("attention", "level_attention", "future_attention")
+
+
+def inputs_for(seed: int) -> dict[str, np.ndarray]:
+    generator = np.random.default_rng(seed)
+    return {
+        "inputs": generator.normal(size=(2, 11, 3)).astype("float32"),
+        "future_inputs": generator.normal(size=(2, 7, 3)).astype("float32"),
+    }
+
+
+def build(normalization: str = "standard", normalized=(0, 2), encoder: str = "per-feature"):
+    model = build_forecaster(
+        SHAPE, encoder=encoder, segment=choose_segment(11) if encoder == "per-feature" else None,
+        attention="bottleneck", units=5, normalization=normalization, normalized=normalized,
+    )  # fmt: skip
+    generator = np.random.default_rng(1)
+    model.set_weights([generator.normal(size=w.shape, scale=0.4) for w in model.get_weights()])
+    return model
+
+
+def set_gates(model: keras.Model, name: str, logit: float) -> None:
+    """Set every gate of a layer to sigmoid(logit), whatever it reads."""
+    layer = model.get_layer(name)
+    layer.bias.assign(np.full(layer.bias.shape, logit / layer.bias_learning_factor))
+    layer.context_dense.kernel.assign(np.zeros(layer.context_dense.kernel.shape))
+
+
+def run(model: keras.Model, inputs: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
+    return {name: keras.ops.convert_to_numpy(part) for name, part in model(inputs).items()}
+
+
+@pytest.mark.parametrize("encoder", ["per-feature", "joint"])
+def test_scores_count_window_and_future(encoder: str) -> None:
+    model = build(encoder=encoder)
+    for name in ("attention", "future_attention"):
+        set_gates(model, name, 0.0)
+    outputs = run(model, inputs_for(0))
+    assert outputs["attention_scores"].shape == (2, 11, 3)
+    nats = np.log(2) / 2  # of a gate that is half open: ln(1 + 1) / 2
+    np.testing.assert_allclose(outputs["future_scores"], np.full((2, 7, 3), nats), rtol=1e-5)
+    np.testing.assert_allclose(outputs["attention_scores"][:, :, 1], nats, rtol=1e-5)
+
+
+def test_nats_of_levels_are_shared_out_among_the_steps() -> None:
+    model = build()
+    for name in GATES:
+        set_gates(model, name, -50.0)
+    set_gates(model, "level_attention", 0.0)
+    scores = run(model, inputs_for(0))["attention_scores"]
+    level_and_spread = 2 * np.log(2) / 2
+    expected = np.array([1, 0, 1]) * level_and_spread / 11  # feature 1 is not measured
+    np.testing.assert_allclose(scores, np.broadcast_to(expected, scores.shape), atol=1e-6)
+
+
+@pytest.mark.parametrize("encoder", ["per-feature", "joint"])
+def test_nothing_goes_around_closed_gates(encoder: str) -> None:
+    model = build("none", None, encoder)
+    for name in ("attention", "future_attention"):
+        set_gates(model, name, -50.0)
+    first, second = (run(model, inputs_for(seed))["forecast"] for seed in (0, 1))
+    np.testing.assert_allclose(first, second, atol=1e-6)
+
+
+def test_of_measured_targets_only_level_and_spread_go_around() -> None:
+    model = build("standard", [0])
+    for name in GATES:
+        set_gates(model, name, -50.0)
+    relative = []
+    for seed in (0, 1):
+        inputs = inputs_for(seed)
+        window = inputs["inputs"][:, :, 0].astype("float64")
+        level, spread = window.mean(axis=1), np.sqrt(window.var(axis=1) + 1e-5)
+        forecast = run(model, inputs)["forecast"][:, :, 0]
+        relative.append((forecast - level[:, None]) / spread[:, None])
+    np.testing.assert_allclose(relative[0], relative[1], atol=1e-4)
+
+
+def test_one_price_for_every_nat() -> None:
+    model = build()
+    cells = 11 * 3 + 2 * 2 + 7 * 3
+    for name in GATES:
+        assert model.get_layer(name).beta == pytest.approx(0.02 / cells)

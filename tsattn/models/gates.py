@@ -1,0 +1,58 @@
+"""Gates on all that a forecaster reads: the window, its levels, and what is known ahead."""
+
+from collections.abc import Sequence
+from typing import Any, NamedTuple
+
+import numpy as np
+from keras import ops
+
+from tsattn.layers import BottleneckAttention
+from tsattn.models.encoders import NAME
+
+PRICE_OF_ALL = 0.02  # in units of the loss, of a nat of every cell
+
+
+class Gated(NamedTuple):
+    """What passes the gates, and the nats that may pass."""
+
+    sequence: Any  # (batch, lookback, features)
+    levels: Any  # (batch, features, 2), None where no feature is measured from its window
+    future: Any  # (batch, horizon, future features), None where nothing is known ahead
+    scores: Any  # (batch, lookback, features)
+    future_scores: Any  # (batch, horizon, future features) or None
+
+
+def pass_gates(sequence: Any, levels: Any, future: Any, normalized: Sequence[int]) -> Gated:
+    """Put a gate on every cell of a window, on its levels and on every cell known ahead.
+
+    The price of a nat is such that a nat of every cell costs the same however many cells there are.
+    What is read of the level and spread of a feature is read of all its steps alike: these nats are
+    shared out among them.
+
+    Args:
+        sequence: (batch, lookback, features).
+        levels: (batch, features, 2) level and spread of the features, or None.
+        future: (batch, horizon, future features) or None.
+        normalized: The features that are measured from the level and spread of their window; the
+            levels of the others say nothing.
+    """
+    num_levels = 0 if levels is None else 2 * len(normalized)
+    cells = [x.shape[1] * x.shape[2] for x in (sequence, future) if x is not None]
+    beta = PRICE_OF_ALL / (sum(cells) + num_levels)
+
+    def gate(values: Any, name: str) -> tuple[Any, Any]:
+        passed, nats = BottleneckAttention(beta, name=name)(values, return_attention_scores=True)
+        return passed, nats
+
+    passed, scores = gate(sequence, NAME)
+    if levels is not None:
+        places = np.eye(sequence.shape[2], dtype="float32")[list(normalized)]
+        known = ops.take(ops.transpose(levels, (0, 2, 1)), list(normalized), axis=2)
+        read, nats = gate(known, f"level_{NAME}")  # (batch, 2, normalized)
+        levels = ops.transpose(ops.matmul(read, places), (0, 2, 1))
+        of_feature = ops.matmul(ops.sum(nats, axis=1, keepdims=True), places)
+        scores = scores + of_feature / sequence.shape[1]
+    ahead = future_scores = None
+    if future is not None:
+        ahead, future_scores = gate(future, f"future_{NAME}")
+    return Gated(passed, levels, ahead, scores, future_scores)
