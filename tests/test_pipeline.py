@@ -372,7 +372,7 @@ def test_fit_without_test_rows_says_so(tmp_path) -> None:
     assert metrics["test"] == {"num_windows": 0, "note": "no test rows were set aside"}
     assert not (tmp_path / "model" / "test_forecasts.parquet").exists()
     attention = attention_rows(saved_profile(tmp_path / "model"))
-    assert len(attention) == 33
+    assert list(attention.role.value_counts()) == [33, 12]  # 11 lags of 3; 3 steps of 4 waves
     assert set(attention.num_windows) == {60}  # of the validation
 
 
@@ -386,7 +386,7 @@ def test_fit_forecasts_several_targets_with_quantiles(tmp_path) -> None:
     assert (table["q0.5"] == table.forecast).all()
     attention = attention_rows(saved_profile(tmp_path / "model"))
     assert set(attention.target) == {"*"}
-    assert list(attention.feature.unique()) == ["load", "wind", "plan"]
+    assert list(attention[attention.role == "past"].feature.unique()) == ["load", "wind", "plan"]
     forecast = predict(tmp_path / "model", load_frame())
     assert len(forecast) == 9
     assert list(forecast.columns[-3:]) == ["q0.2", "q0.5", "q0.8"]
@@ -487,7 +487,7 @@ def panel() -> pd.DataFrame:
 
 @pytest.fixture(scope="module")
 def panel_result():
-    return fit(panel(), quick(id_col="town"))
+    return fit(panel(), quick(id_col="town", normalization="standard"))
 
 
 def test_metrics_of_a_panel_name_the_first_and_last_time(panel_result) -> None:

@@ -4,7 +4,6 @@ from collections.abc import Sequence
 from typing import Any
 
 import keras
-import numpy as np
 from keras import ops
 
 METHODS = ("last", "standard")
@@ -65,9 +64,9 @@ class WindowStatistics(keras.layers.Layer):
         statistics = self._measure(inputs, mask)
         if self.channels is None:
             return statistics
-        is_measured = np.isin(np.arange(inputs.shape[2]), self.channels)
-        others = ops.cast(np.array([[0.0], [1.0]]), statistics.dtype)
-        return ops.where(is_measured, statistics, others)
+        is_measured = [channel in self.channels for channel in range(inputs.shape[2])]
+        others = ops.array([[0.0], [1.0]], dtype=statistics.dtype)
+        return ops.where(ops.array(is_measured), statistics, others)
 
     def _measure(self, inputs: Any, mask: Any) -> Any:
         """Return shift and scale of every channel."""

@@ -3,7 +3,6 @@
 from collections.abc import Sequence
 from typing import Any, NamedTuple
 
-import numpy as np
 from keras import ops
 
 from tsattn.layers import BottleneckAttention
@@ -46,7 +45,7 @@ def pass_gates(sequence: Any, levels: Any, future: Any, normalized: Sequence[int
 
     passed, scores = gate(sequence, NAME)
     if levels is not None:
-        places = np.eye(sequence.shape[2], dtype="float32")[list(normalized)]
+        places = ops.one_hot(list(normalized), sequence.shape[2])
         known = ops.take(ops.transpose(levels, (0, 2, 1)), list(normalized), axis=2)
         read, nats = gate(known, f"level_{NAME}")  # (batch, 2, normalized)
         levels = ops.transpose(ops.matmul(read, places), (0, 2, 1))

@@ -80,13 +80,7 @@ def fit(data: Data, options: FitOptions, *, progress: Progress | None = None) ->
     split = split_series(series, parse_split(options.split))
     series = _with_calendar(series, split)
     options, chosen = _settle(options, series)
-    scaler = fit_scaler(
-        series.values,
-        split.train,
-        series.schema.features,
-        lookback=options.lookback or 1,
-        offsets=series.offsets,
-    )
+    scaler = _fit_scaler(series, split, options)
     constant = _check_constant(scaler, series)
     windows, left_out = _split_windows(series, split, scaler, options)
     options.epochs = options.epochs or _epochs(options, len(windows["train"]))
@@ -248,6 +242,13 @@ def _settle(options: FitOptions, series: TimeSeries) -> tuple[FitOptions, list[s
         f"chosen for {step} and {rows:,} rows: "
         f"lookback {settled.lookback}, horizon {settled.horizon}"
     ]
+
+
+def _fit_scaler(series: TimeSeries, split: Split, options: FitOptions) -> Scaler:
+    lookback, features = options.lookback or 1, series.schema.features
+    return fit_scaler(
+        series.values, split.train, features, lookback=lookback, offsets=series.offsets
+    )
 
 
 def _check_constant(scaler: Scaler, series: TimeSeries) -> list[str]:
