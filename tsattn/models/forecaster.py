@@ -11,9 +11,8 @@ from tsattn.models.per_feature import decode_by_feature
 from tsattn.models.recurrent_decoder import decode_recurrently
 from tsattn.models.window_shape import WindowShape
 from tsattn.segments import choose_segment
+from tsattn.tensor_names import ATTENTION_SCORES, FORECAST
 
-FORECAST = "forecast"
-ATTENTION_SCORES = "attention_scores"
 LINEAR_PATH = "linear_path"
 
 

@@ -1,0 +1,52 @@
+"""Building the Keras model that options and schema describe."""
+
+import keras
+import numpy as np
+
+from tsattn.baselines import LinearBaseline
+from tsattn.config import FitOptions
+from tsattn.data.calendar import calendar_names
+from tsattn.data.schema import Schema
+from tsattn.models import LINEAR_PATH, WindowShape, build_forecaster
+from tsattn.option_checks import parse_quantile_levels
+
+
+def build_model(options: FitOptions, schema: Schema, linear: LinearBaseline) -> keras.Model:
+    """Build the untrained model that options and schema describe.
+
+    Its linear path has the weights of the baseline, and no share in the forecast yet.
+    """
+    levels = parse_quantile_levels(options)
+    has_path = options.linear_path == "blend"
+    shape = WindowShape(
+        lookback=options.lookback or 0,
+        horizon=options.horizon or 0,
+        num_features=len(schema.features),
+        num_targets=len(schema.targets),
+        num_future_covariates=len(schema.future_covariates),
+        num_calendar_features=len(calendar_names(schema.calendar or ())),
+    )
+    model = build_forecaster(
+        shape,
+        encoder=options.encoder or "",
+        segment=options.segment,
+        decoder=options.decoder,
+        attention=options.attention or "",
+        placement=options.placement or "",
+        cell=options.cell,
+        units=options.units,
+        num_layers=options.num_layers,
+        dropout=options.dropout,
+        normalization=options.normalization,
+        num_quantiles=len(levels) or None,
+        median=levels.index(0.5) if levels else 0,
+        linear_inputs=linear.inputs if has_path else None,
+    )
+    if has_path:
+        model.get_layer(LINEAR_PATH).kernel.assign(linear.weights)
+    return model
+
+
+def linear_shares(model: keras.Model) -> np.ndarray:
+    """Return the share (targets,) of the linear path in the forecast of each target."""
+    return np.asarray(keras.ops.convert_to_numpy(model.get_layer(LINEAR_PATH).share))
