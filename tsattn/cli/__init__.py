@@ -15,6 +15,7 @@ from tsattn.cli import options
 from tsattn.cli.comparing import compare
 from tsattn.cli.datasets import datasets
 from tsattn.cli.demos import demo
+from tsattn.cli.importing import fast_imports
 from tsattn.errors import DataError, OutputError, TsattnError
 
 SOME_SKIPPED = 9
@@ -222,10 +223,11 @@ def predict(
         from tsattn.outputs import check_output
 
         check_output(output, overwrite=overwrite, is_directory=False)
-    from tsattn.cli import printing
-    from tsattn.pipeline import predicting
-    from tsattn.progress import Progress
-    from tsattn.report import write_forecast
+    with fast_imports():
+        from tsattn.cli import printing
+        from tsattn.pipeline import predicting
+        from tsattn.progress import Progress
+        from tsattn.report import write_forecast
 
     skipped: list[str] = []
     forecast = predicting.predict(
