@@ -521,8 +521,9 @@ def test_listing_datasets_loads_no_keras() -> None:
     assert done.stderr == ""
 
 
-def test_unknown_backend_of_the_environment_is_exit_code_2(model_directory) -> None:
-    done = shell('explain "$1"', model_directory, KERAS_BACKEND="foo")
+def test_unknown_backend_of_the_environment_is_exit_code_2(model_directory, csv_path) -> None:
+    given = (model_directory, csv_path)
+    done = shell('evaluate "$1" "$2" --runtime keras', *given, KERAS_BACKEND="foo")
     assert done.returncode == 2
     assert done.stderr == (
         "Error: `KERAS_BACKEND` must be known. Received: KERAS_BACKEND='foo'. "
@@ -550,6 +551,7 @@ def test_whole_command_is_silent_when_quiet(backend: str, csv_path, tmp_path) ->
     )  # fmt: skip
     assert done.stderr == ""
     assert json.loads(done.stdout)["metrics"]["test"]["num_windows"] == 59
+    assert (tmp_path / "model" / "model.onnx").exists()
 
 
 @pytest.mark.parametrize(

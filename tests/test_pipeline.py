@@ -160,7 +160,8 @@ def test_fit_notes_the_share_of_the_linear_path(result) -> None:
 def test_model_directory_holds_what_it_should(model_directory) -> None:
     names = {p.relative_to(model_directory).as_posix() for p in model_directory.rglob("*.*")}
     assert names == {
-        "MANIFEST.json", "model.keras", "config.json", "schema.json", "scaler.json", "linear.npz",
+        "MANIFEST.json", "model.keras", "model.onnx", "config.json", "schema.json", "scaler.json",
+        "linear.npz",
         "metrics.json", "history.csv", "test_forecasts.parquet", "attention/profile.csv",
         "attention/windows.npz", "plots/loss.png", "plots/forecast.png", "plots/profile.png",
         "plots/heatmap.png", "plots/horizon_error.png",

@@ -2,6 +2,8 @@
 
 import os
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 
 from tsattn.config import BACKENDS, require
 
@@ -40,12 +42,27 @@ def select_backend(name: str | None) -> None:
 def start_keras(name: str | None = None, *, seed: int | None = None) -> None:
     """Select a backend and import Keras without the start-up messages TensorFlow writes to stderr.
 
-    They are written below Python and cannot be turned off by a setting, so the file descriptor is
-    pointed elsewhere meanwhile. A failing import still raises. With a seed the random generators
-    are seeded here, since Keras imports TensorFlow for that on every backend.
+    A failing import still raises. With a seed the random generators are seeded here, since Keras
+    imports TensorFlow for that on every backend.
     """
     select_backend(name)
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+    with silent_stderr():
+        import keras
+
+        if keras.config.backend() == "tensorflow":
+            keras.distribution.list_devices("gpu")  # finding the devices is as talkative
+        if seed is not None:
+            keras.utils.set_random_seed(seed)
+
+
+@contextmanager
+def silent_stderr() -> Iterator[None]:
+    """Keep what libraries write to stderr from the user.
+
+    They write it below Python, and no setting turns it off, so the file descriptor is pointed
+    elsewhere meanwhile.
+    """
     if sys.stderr is None:  # closed by the caller
         sys.stderr = open(os.devnull, "w")  # noqa: SIM115
     sys.stderr.flush()
@@ -58,12 +75,8 @@ def start_keras(name: str | None = None, *, seed: int | None = None) -> None:
     try:
         with open(os.devnull, "wb") as sink:
             os.dup2(sink.fileno(), 2)
-        import keras
-
-        if keras.config.backend() == "tensorflow":
-            keras.distribution.list_devices("gpu")  # finding the devices is as talkative
-        if seed is not None:
-            keras.utils.set_random_seed(seed)
+        yield
     finally:
+        sys.stderr.flush()
         os.dup2(stderr, 2)
         os.close(stderr)

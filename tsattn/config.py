@@ -62,6 +62,7 @@ FILLS = ("ffill", "seasonal")
 CALENDAR_FIELDS = ("minute", "hour", "weekday", "day", "month", "dayofyear")
 BASELINES = ("last_value", "seasonal_naive", "linear")
 BACKENDS = ("tensorflow", "jax", "torch")
+RUNTIMES = ("onnx", "keras")
 
 SCHEMA_OPTIONS = (
     "target", "time_col", "time_format", "id_col", "past_covariates", "future_covariates", "drop",

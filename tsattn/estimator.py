@@ -85,11 +85,11 @@ class AttentionForecaster(FitOptions, BaseEstimator):
         fitting.save(self.result_, Path(directory), overwrite=overwrite)
 
     @classmethod
-    def load(cls, directory: str | Path) -> "AttentionForecaster":
-        """Return the forecaster of a model directory."""
+    def load(cls, directory: str | Path, *, runtime: str = "onnx") -> "AttentionForecaster":
+        """Return the forecaster of a model directory, see `load`."""
         from tsattn.model_directory import load_fitted
 
-        fitted = load_fitted(directory)
+        fitted = load_fitted(directory, runtime=runtime)
         forecaster = cls(**asdict(fitted.options))
         forecaster.fitted_ = fitted
         return forecaster
@@ -100,6 +100,10 @@ class AttentionForecaster(FitOptions, BaseEstimator):
         return self.fitted_
 
 
-def load(directory: str | Path) -> AttentionForecaster:
-    """Return the forecaster of a model directory, after checking it."""
-    return AttentionForecaster.load(directory)
+def load(directory: str | Path, *, runtime: str = "onnx") -> AttentionForecaster:
+    """Return the forecaster of a model directory, after checking it.
+
+    ONNX Runtime runs it, and Keras is not loaded; with `runtime="keras"`, or where there is no
+    `model.onnx`, its `fitted_.model` is a Keras model.
+    """
+    return AttentionForecaster.load(directory, runtime=runtime)

@@ -2,9 +2,8 @@
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-import keras
 import numpy as np
 
 from tsattn.baselines import Forecaster, LinearBaseline
@@ -12,9 +11,13 @@ from tsattn.data.scaling import Scaler
 from tsattn.data.windows import Windows, evenly_spaced
 from tsattn.forecasts import Forecast, point_and_quantiles
 from tsattn.metrics import Scores, ScoreSum, skill
-from tsattn.models.forecaster import ATTENTION_SCORES, FORECAST, FUTURE_SCORES
+from tsattn.onnx_forecaster import OnnxForecaster
 from tsattn.profiles import ProfileSum, num_kept
 from tsattn.running import run_batches
+from tsattn.tensor_names import ATTENTION_SCORES, FORECAST, FUTURE_SCORES
+
+if TYPE_CHECKING:  # a forecaster in ONNX is scored without loading it
+    import keras
 
 MODEL = "model"
 UNITS = ("scaled", "original")
@@ -53,7 +56,7 @@ class Evaluation:
 
 
 def evaluate_windows(
-    model: keras.Model,
+    model: "keras.Model | OnnxForecaster",
     windows: Windows,
     *,
     scaler: Scaler,

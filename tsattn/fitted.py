@@ -1,8 +1,8 @@
 """A trained forecaster with all that belongs to it."""
 
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
-import keras
 import numpy as np
 import pandas as pd
 
@@ -15,10 +15,13 @@ from tsattn.data.scaling import Scaler
 from tsattn.data.schema import Schema
 from tsattn.data.series import TimeSeries
 from tsattn.data.windows import Windows
-from tsattn.models import LINEAR_PATH, WindowShape, build_forecaster
+from tsattn.onnx_forecaster import OnnxForecaster
 from tsattn.option_checks import parse_quantile_levels
 from tsattn.profiles import AttentionProfile, ProfileSum, describe_channels
 from tsattn.segments import horizon_parts, segment_lags
+
+if TYPE_CHECKING:  # a forecaster in ONNX is used without loading it
+    import keras
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -28,7 +31,7 @@ class FittedForecaster:
     options: FitOptions  # lookback, horizon, attention and placement are settled
     schema: Schema
     scaler: Scaler
-    model: keras.Model
+    model: "keras.Model | OnnxForecaster"
     linear: LinearBaseline
     naive_mae: np.ndarray  # (targets,) seasonal-naive MAE of the train rows, original units
     # The last time of each series that was used in training or validation; None without times.
@@ -67,11 +70,28 @@ class FittedForecaster:
         return self.schema.targets[0] if len(self.schema.targets) == 1 else "*"
 
     @property
+    def network(self) -> "keras.Model":
+        """The model in Keras.
+
+        Raises:
+            ValueError: it is in ONNX.
+        """
+        if isinstance(self.model, OnnxForecaster):
+            raise ValueError(
+                "This needs a network in Keras. Received: one in ONNX. Load it with runtime keras."
+            )
+        return self.model
+
+    @property
     def linear_shares(self) -> np.ndarray:
         """Share (targets,) of the linear path in the forecast of each target."""
+        if isinstance(self.model, OnnxForecaster):
+            return self.model.linear_shares
         if self.options.linear_path != "blend":
             return np.zeros(len(self.schema.targets))
-        return np.asarray(keras.ops.convert_to_numpy(self.model.get_layer(LINEAR_PATH).share))
+        from tsattn.building import linear_shares
+
+        return linear_shares(self.model)
 
     def profile(self, attention: ProfileSum) -> AttentionProfile:
         """Return the attention profile of the scores added up."""
@@ -111,49 +131,6 @@ class FittedForecaster:
             measure="nats",
             role="future",
         )
-
-
-def build_model(
-    options: FitOptions, schema: Schema, scaler: Scaler, linear: LinearBaseline
-) -> keras.Model:
-    """Build the untrained model that options, schema and scaler describe.
-
-    Its linear path has the weights of the baseline, and no share in the forecast yet.
-    """
-    levels = parse_quantile_levels(options)
-    has_path = options.linear_path == "blend"
-    is_auto = options.normalization == "auto"
-    # The level that is taken off a covariate would have to pass gates of its own.
-    measured = schema.targets if options.attention == "bottleneck" else schema.features
-    drifting = [schema.features.index(name) for name in scaler.drifting if name in measured]
-    shape = WindowShape(
-        lookback=options.lookback or 0,
-        horizon=options.horizon or 0,
-        num_features=len(schema.features),
-        num_targets=len(schema.targets),
-        num_future_covariates=len(schema.future_covariates),
-        num_calendar_features=len(calendar_names(schema.calendar or ())),
-    )
-    model = build_forecaster(
-        shape,
-        encoder=options.encoder or "",
-        segment=options.segment,
-        decoder=options.decoder,
-        attention=options.attention or "",
-        placement=options.placement or "",
-        cell=options.cell,
-        units=options.units,
-        num_layers=options.num_layers,
-        dropout=options.dropout,
-        normalization="standard" if is_auto else options.normalization,
-        normalized=drifting if is_auto else None,
-        num_quantiles=len(levels) or None,
-        median=levels.index(0.5) if levels else 0,
-        linear_inputs=linear.inputs if has_path else None,
-    )
-    if has_path:
-        model.get_layer(LINEAR_PATH).kernel.assign(linear.weights)
-    return model
 
 
 def time_text(time: object) -> str:

@@ -179,6 +179,17 @@ def checked_linear(path: Path, options: FitOptions, schema: Schema) -> LinearBas
     return linear
 
 
+def checked_linear_shares(path: Path, options: FitOptions, schema: Schema) -> np.ndarray:
+    """Return the share (targets,) of the linear path, of a `linear.npz` that was checked."""
+    with np.load(path) as arrays:
+        shares: np.ndarray = arrays["shares"]
+    _require(shares.shape == (len(schema.targets),), f"shares have shape {shares.shape}")
+    is_share = shares.dtype.kind == "f" and bool(((shares >= 0) & (shares <= 1)).all())
+    _require(is_share, "shares are not between 0 and 1")
+    _require(options.linear_path == "blend" or not shares.any(), "there is no linear path to share")
+    return shares
+
+
 def check_network_size(path: Path, options: FitOptions, schema: Schema) -> None:
     """Raise a ValueError if the file of the weights cannot hold those of the network.
 

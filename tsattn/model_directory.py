@@ -12,25 +12,35 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from tsattn.config import FitOptions
-from tsattn.errors import ModelDirectoryError
-from tsattn.fitted import FittedForecaster, build_model
+from tsattn.backend import start_keras
+from tsattn.baselines import LinearBaseline
+from tsattn.config import RUNTIMES, FitOptions, require
+from tsattn.data.scaling import Scaler
+from tsattn.data.schema import Schema
+from tsattn.errors import ModelDirectoryError, UsageError
+from tsattn.fitted import FittedForecaster
 from tsattn.model_checks import (
     altered,
     check_linear_path,
     check_network_size,
     checked_data,
     checked_linear,
+    checked_linear_shares,
     checked_options,
     checked_scaler,
     checked_schema,
     reading,
 )
+from tsattn.onnx_file import ONNX_FILE, check_onnx_outputs, read_onnx
+from tsattn.onnx_forecaster import OnnxForecaster
 from tsattn.outputs import MANIFEST, MODEL
 from tsattn.report import write_json
 
 FORMAT_VERSION = 1
-_PACKAGES = ("tsattn", "keras", "tensorflow", "jax", "torch", "numpy", "pandas", "scikit-learn")
+_PACKAGES = (
+    "tsattn", "keras", "tensorflow", "jax", "torch", "numpy", "pandas", "scikit-learn", "onnx",
+    "onnxruntime", "tf2onnx",
+)  # fmt: skip
 _FILES = ("model.keras", "config.json", "schema.json", "scaler.json", "linear.npz")
 _CHUNK = 1 << 20
 _PROFILE_TEXTS = ("target", "feature", "kind", "role", "measure")
@@ -41,9 +51,11 @@ _HORIZON_COUNTS = ("horizon_step", "lag", "num_windows")
 
 def save_fitted(directory: Path, fitted: FittedForecaster) -> None:
     """Write the model, and what is needed to use it, into an existing folder."""
+    from tsattn.building import build_model
+
     # A model that was set up for running would take its optimizer along.
     plain = build_model(fitted.options, fitted.schema, fitted.scaler, fitted.linear)
-    plain.set_weights(fitted.model.get_weights())
+    plain.set_weights(fitted.network.get_weights())
     plain.save(directory / "model.keras")
     options = {name: value for name, value in asdict(fitted.options).items() if value is not None}
     data = {
@@ -62,6 +74,7 @@ def save_fitted(directory: Path, fitted: FittedForecaster) -> None:
         strength=np.array(fitted.linear.strength),
         weights=fitted.linear.weights,
         num_calendar_features=np.array(fitted.linear.num_calendar_features),
+        shares=fitted.linear_shares,
     )
 
 
@@ -128,15 +141,22 @@ def _check_file(directory: Path, name: str, digest: object) -> None:
         raise altered(path, "its content has changed since it was written")
 
 
-def load_fitted(directory: str | Path) -> FittedForecaster:
+def load_fitted(directory: str | Path, *, runtime: str = "keras") -> FittedForecaster:
     """Load a model directory, after checking it.
 
-    The network is built from `config.json` and only its weights are read from `model.keras`, so
-    that nothing in the directory can name code to run.
+    Nothing in the directory can name code to run, or files to read.
+
+    Args:
+        directory: The model directory.
+        runtime: `"keras"`: the network is built from `config.json`, and only its weights are read
+            from `model.keras`. `"onnx"`: it is `model.onnx`, and Keras is not loaded; a directory
+            without that file is loaded as with `"keras"`.
 
     Raises:
+        UsageError: the runtime is unknown, or needs Keras where it is not installed.
         ModelDirectoryError: it is missing, altered, or of another format.
     """
+    require(runtime in RUNTIMES, "`runtime` must be known.", repr(runtime), "Use onnx, keras.")
     directory = Path(directory)
     check_directory(directory)
     options = read_options(directory)
@@ -150,16 +170,14 @@ def load_fitted(directory: str | Path) -> FittedForecaster:
         scaler, naive_mae = checked_scaler(read_json(directory / "scaler.json"), schema)
     with reading(directory / "linear.npz"):
         linear = checked_linear(directory / "linear.npz", options, schema)
-    weights = directory / "model.keras"
-    with reading(weights), warnings.catch_warnings():
-        warnings.simplefilter("error", UserWarning)
-        check_network_size(weights, options, schema)
-        check_linear_path(weights, options)
-        model = build_model(options, schema, scaler, linear)
-        model.load_weights(weights)
-    if not all(np.isfinite(array).all() for array in model.get_weights()):
-        raise altered(weights, "its weights are not finite numbers")
-    return FittedForecaster(
+    if runtime == "onnx" and ONNX_FILE in read_json(directory / MANIFEST)["files"]:
+        with reading(directory / "linear.npz"):
+            shares = checked_linear_shares(directory / "linear.npz", options, schema)
+        with reading(directory / ONNX_FILE):
+            model = read_onnx(directory, options, schema, shares)
+    else:
+        model = _read_keras(directory, options, schema, scaler, linear)
+    fitted = FittedForecaster(
         options=options,
         schema=schema,
         scaler=scaler,
@@ -170,6 +188,35 @@ def load_fitted(directory: str | Path) -> FittedForecaster:
         data_path=data_path,
         data_sha256=data_sha256,
     )
+    if isinstance(model, OnnxForecaster):
+        with reading(directory / ONNX_FILE):
+            check_onnx_outputs(fitted)
+    return fitted
+
+
+def _read_keras(
+    directory: Path, options: FitOptions, schema: Schema, scaler: Scaler, linear: LinearBaseline
+) -> Any:
+    """Return the Keras model of a directory."""
+    try:
+        start_keras()
+    except ModuleNotFoundError as error:
+        raise UsageError(
+            "Without model.onnx, or with runtime keras, a model needs Keras and its backend. "
+            f"Received: {error} for {directory}. Install them, or use a directory with model.onnx."
+        ) from None
+    from tsattn.building import build_model
+
+    weights = directory / "model.keras"
+    with reading(weights), warnings.catch_warnings():
+        warnings.simplefilter("error", UserWarning)
+        check_network_size(weights, options, schema)
+        check_linear_path(weights, options)
+        model = build_model(options, schema, scaler, linear)
+        model.load_weights(weights)
+    if not all(np.isfinite(array).all() for array in model.get_weights()):
+        raise altered(weights, "its weights are not finite numbers")
+    return model
 
 
 def read_options(directory: Path) -> FitOptions:

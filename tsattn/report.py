@@ -3,7 +3,7 @@
 import json
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pandas as pd
@@ -16,7 +16,9 @@ from tsattn.horizon_profiles import horizon_frame
 from tsattn.linear_profiles import linear_frame
 from tsattn.outputs import atomic_file
 from tsattn.profiles import CONTRIBUTION_UNIT, AttentionProfile
-from tsattn.training import History
+
+if TYPE_CHECKING:  # it loads Keras, which a forecast does without
+    from tsattn.training import History
 
 NUM_EXAMPLES = 4
 FLOAT_FORMAT = "%.12g"
@@ -43,7 +45,7 @@ def write_report(
     directory: Path,
     fitted: FittedForecaster,
     series: TimeSeries,
-    history: History,
+    history: "History",
     evaluations: dict[str, Evaluation],
 ) -> None:
     """Write metrics, history, forecasts, attention and plots of a model into its directory.
@@ -63,7 +65,7 @@ def write_report(
         if len(shown.forecast.origins) < len(shown.windows):
             metrics["test"]["forecasts_kept"] = len(shown.forecast.origins)
     shares = fitted.linear_shares.tolist()
-    metrics["num_parameters"] = fitted.model.count_params()
+    metrics["num_parameters"] = fitted.network.count_params()
     metrics["linear_path"] = dict(zip(fitted.schema.targets, shares, strict=True))
     write_json(directory / "metrics.json", metrics)
     epochs = history.to_frame()

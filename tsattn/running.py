@@ -2,13 +2,16 @@
 
 import math
 from collections.abc import Iterator
+from typing import TYPE_CHECKING
 
-import keras
 import numpy as np
 
 from tsattn.data.windows import WindowBatch, Windows
-from tsattn.layers import FeatureStateAttention
-from tsattn.models.forecaster import ATTENTION_SCORES, FORECAST
+from tsattn.onnx_forecaster import OnnxForecaster
+from tsattn.tensor_names import ATTENTION_SCORES, FORECAST, FUTURE_INPUTS, INPUTS
+
+if TYPE_CHECKING:  # a forecaster in ONNX is run without loading it
+    import keras
 
 PREDICT_BATCH = 512
 _MOST_SCORES = 1 << 25  # of a batch, or numbers that they are made of: 128 MiB
@@ -18,17 +21,21 @@ _FEW_WINDOWS = 4_000
 def model_inputs(batch: WindowBatch) -> dict[str, np.ndarray]:
     """Return the arrays of a batch under the names of the model's inputs."""
     if batch.future_inputs.shape[2]:
-        return {"inputs": batch.inputs, "future_inputs": batch.future_inputs}
-    return {"inputs": batch.inputs}
+        return {INPUTS: batch.inputs, FUTURE_INPUTS: batch.future_inputs}
+    return {INPUTS: batch.inputs}
 
 
-def helps_to_compile(model: keras.Model, num_windows: int) -> bool:
+def helps_to_compile(model: "keras.Model", num_windows: int) -> bool:
     """Return whether XLA will speed up a run of a model over so many windows.
 
     It speeds up recurrent layers on JAX, and on TensorFlow without a GPU, after a start of seconds.
     There it slows down the training of a recurrent decoder, see `train`, and makes the attention
     over the states of features 4 times slower.
     """
+    import keras
+
+    from tsattn.layers import FeatureStateAttention
+
     if keras.config.backend() != "tensorflow":
         return bool(keras.config.backend() == "jax")
     if any(isinstance(layer, FeatureStateAttention) for layer in model.layers):
@@ -36,13 +43,19 @@ def helps_to_compile(model: keras.Model, num_windows: int) -> bool:
     return num_windows > _FEW_WINDOWS and not keras.distribution.list_devices("gpu")
 
 
-def compile_for(model: keras.Model, num_windows: int) -> None:
+def compile_for(model: "keras.Model | OnnxForecaster", num_windows: int) -> None:
     """Set a model up for forecasting so many windows."""
+    if isinstance(model, OnnxForecaster):  # it was, when it was opened
+        return
     model.compile(jit_compile=helps_to_compile(model, num_windows))
 
 
-def _windows_at_once(model: keras.Model) -> int:
+def windows_at_once(model: "keras.Model | OnnxForecaster") -> int:
     """Return how many windows a batch may have, for what attention compares to fit into memory."""
+    if isinstance(model, OnnxForecaster):
+        return model.windows_at_once
+    from tsattn.layers import FeatureStateAttention
+
     names = {layer.name for layer in model.layers}
     if ATTENTION_SCORES not in names:
         return PREDICT_BATCH
@@ -57,14 +70,14 @@ def _windows_at_once(model: keras.Model) -> int:
 
 
 def run_batches(
-    model: keras.Model, windows: Windows
+    model: "keras.Model | OnnxForecaster", windows: Windows
 ) -> Iterator[tuple[slice, WindowBatch, dict[str, np.ndarray]]]:
     """Run a model over every window; yield (index, batch, outputs) batch by batch.
 
     Every batch is filled up to one size, so that nothing is compiled twice; the outputs are those
     of the batch's own windows.
     """
-    size = min(PREDICT_BATCH, len(windows), _windows_at_once(model))
+    size = min(PREDICT_BATCH, len(windows), windows_at_once(model))
     for index, batch in windows.batches(size):
         count = len(batch.inputs)
         inputs = model_inputs(batch)

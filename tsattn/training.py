@@ -14,9 +14,9 @@ from tsattn.data.windows import Windows
 from tsattn.errors import TrainingDivergedError, TrainingInterruptedError
 from tsattn.layers import BottleneckAttention, QuantileLoss
 from tsattn.models import LINEAR_PATH, TARGETS, training_model
-from tsattn.models.forecaster import ATTENTION_SCORES, FORECAST, FUTURE_SCORES
 from tsattn.running import compile_for, helps_to_compile, model_inputs, run_batches
 from tsattn.schedules import Schedule, num_warm_up_epochs, rising_and_falling
+from tsattn.tensor_names import ATTENTION_SCORES, FORECAST, FUTURE_SCORES
 
 
 class Epoch(NamedTuple):

@@ -13,7 +13,9 @@ import click
 from tsattn import config, option_checks
 from tsattn.cli import options
 from tsattn.cli.comparing import compare
+from tsattn.cli.datasets import datasets
 from tsattn.cli.demos import demo
+from tsattn.cli.importing import fast_imports
 from tsattn.errors import DataError, OutputError, TsattnError
 
 SOME_SKIPPED = 9
@@ -103,8 +105,9 @@ def fit(
     from tsattn.pipeline import fitting
     from tsattn.progress import Progress
 
-    result = fitting.fit(data, wanted, progress=Progress(quiet=quiet))
-    fitting.save(result, output, overwrite=overwrite)
+    progress = Progress(quiet=quiet)
+    result = fitting.fit(data, wanted, progress=progress)
+    fitting.save(result, output, overwrite=overwrite, progress=progress)
     if as_json:
         printing.print_json({"model": str(output), **result.to_json()})
     else:
@@ -140,12 +143,14 @@ def inspect_command(data: Path, as_json: bool, quiet: bool, **given: Any) -> Non
     help="Which windows. [default: test; all with --data]",
 )
 @click.option("--output", "-o", type=options.PATH, help="With --data: a folder to write to.")
+@options.runtime_option
 @options.combined(options.output_options)
 def explain(
     model: Path,
     data: Path | None,
     split: str | None,
     output: Path | None,
+    runtime: str,
     overwrite: bool,
     as_json: bool,
     quiet: bool,
@@ -170,9 +175,6 @@ def explain(
         "--overwrite without --output",
         "Leave --overwrite out, or name an output with --data and --output.",
     )
-    from tsattn.backend import start_keras
-
-    start_keras()
     from tsattn.cli import printing
     from tsattn.pipeline import explaining
     from tsattn.progress import Progress
@@ -184,6 +186,7 @@ def explain(
             model,
             data,
             split=split or "all",
+            runtime=runtime,
             output=output,
             overwrite=overwrite,
             progress=Progress(quiet=quiet),
@@ -197,12 +200,14 @@ def explain(
 @options.data_argument
 @click.option("--output", "-o", type=options.PATH, help="CSV or Parquet. [default: stdout]")
 @click.option("--future", type=options.PATH, help="Future covariates of the hours ahead.")
+@options.runtime_option
 @options.combined(options.output_options)
 def predict(
     model: Path,
     data: Path,
     output: Path | None,
     future: Path | None,
+    runtime: str,
     overwrite: bool,
     as_json: bool,
     quiet: bool,
@@ -218,17 +223,20 @@ def predict(
         from tsattn.outputs import check_output
 
         check_output(output, overwrite=overwrite, is_directory=False)
-    from tsattn.backend import start_keras
-
-    start_keras()
-    from tsattn.cli import printing
-    from tsattn.pipeline import predicting
-    from tsattn.progress import Progress
-    from tsattn.report import write_forecast
+    with fast_imports():
+        from tsattn.cli import printing
+        from tsattn.pipeline import predicting
+        from tsattn.progress import Progress
+        from tsattn.report import write_forecast
 
     skipped: list[str] = []
     forecast = predicting.predict(
-        model, data, future=future, on_skip=skipped.append, progress=Progress(quiet=quiet)
+        model,
+        data,
+        future=future,
+        runtime=runtime,
+        on_skip=skipped.append,
+        progress=Progress(quiet=quiet),
     )
     if output is not None:
         write_forecast(forecast, output, overwrite=overwrite)
@@ -247,19 +255,22 @@ def predict(
     type=click.Choice(config.BASELINES),
     help="Exit with 6 if the MSE is above that of this baseline.",
 )
+@options.runtime_option
 @options.combined(options.printing_options)
 def evaluate(
-    model: Path, data: Path, fail_if_worse_than: str | None, as_json: bool, quiet: bool
+    model: Path,
+    data: Path,
+    fail_if_worse_than: str | None,
+    runtime: str,
+    as_json: bool,
+    quiet: bool,
 ) -> None:
     """Score MODEL on the rows of DATA that are later than those it was trained with."""
-    from tsattn.backend import start_keras
-
-    start_keras()
     from tsattn.cli import printing
     from tsattn.pipeline import evaluating
     from tsattn.progress import Progress
 
-    result = evaluating.evaluate(model, data, progress=Progress(quiet=quiet))
+    result = evaluating.evaluate(model, data, runtime=runtime, progress=Progress(quiet=quiet))
     printing.print_evaluation(result, as_json=as_json)
     if fail_if_worse_than:
         evaluating.check_gate(result, fail_if_worse_than)
@@ -267,28 +278,4 @@ def evaluate(
 
 main.add_command(compare)
 main.add_command(demo)
-
-
-@main.group()
-def datasets() -> None:
-    """List and fetch public data sets to try the toolkit on."""
-
-
-@datasets.command("list")
-@click.option("--json", "as_json", is_flag=True, help="Print one JSON document.")
-def list_datasets(as_json: bool) -> None:
-    """List the public data sets that `get` can fetch."""
-    from tsattn.cli import printing
-
-    printing.print_datasets(as_json=as_json)
-
-
-@datasets.command("get")
-@click.argument("name")
-@click.option("--cache", type=options.PATH, help="Folder. [default: TSATTN_CACHE or your cache]")
-@click.option("--quiet", "-q", is_flag=True, help="Print no progress.")
-def get_dataset(name: str, cache: Path | None, quiet: bool) -> None:
-    """Fetch the data set NAME and print the path of its file."""
-    from tsattn.data.download import get_dataset
-
-    click.echo(get_dataset(name, cache=cache, progress=not quiet))
+main.add_command(datasets)

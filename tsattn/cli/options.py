@@ -119,6 +119,13 @@ config_option = click.option(
     callback=_read_config,
     help="TOML or JSON file of options, or a model's config.json; the command line wins.",
 )
+runtime_option = click.option(
+    "--runtime",
+    type=click.Choice(config.RUNTIMES),
+    default="onnx",
+    show_default=True,
+    help="What runs the network; keras takes seconds to start.",
+)
 printing_options = (
     click.option("--json", "as_json", is_flag=True, help="Print one JSON document."),
     click.option("--quiet", "-q", is_flag=True, help="Print no progress and no notes."),

@@ -1,11 +1,13 @@
-"""Reading a Parquet file, or a folder of them, at little more than the memory of the table."""
+"""Reading a Parquet file, or a folder of them, at little more than the memory of the table.
+
+What reads them is loaded when it is needed, since CSV files are read without it.
+"""
 
 from collections.abc import Sequence
 from pathlib import Path
 
 import pandas as pd
 import pyarrow
-from pyarrow import dataset, parquet
 
 from tsattn.errors import DataError
 
@@ -18,6 +20,8 @@ def read_parquet(path: Path) -> pd.DataFrame:
     Raises:
         DataError: no Parquet file, or files with different columns.
     """
+    from pyarrow import dataset
+
     files = [path]
     if path.is_dir():
         files = sorted(file for file in path.rglob("*.parquet") if file.is_file())
@@ -53,6 +57,8 @@ def read_parquet(path: Path) -> pd.DataFrame:
 
 
 def _check_same_columns(files: Sequence[Path]) -> None:
+    from pyarrow import parquet
+
     first = set(parquet.read_schema(files[0]).names)
     for file in files[1:]:
         differing = first ^ set(parquet.read_schema(file).names)

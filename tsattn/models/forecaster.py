@@ -13,10 +13,8 @@ from tsattn.models.per_feature import decode_by_feature
 from tsattn.models.recurrent_decoder import decode_recurrently
 from tsattn.models.window_shape import WindowShape
 from tsattn.segments import choose_segment
+from tsattn.tensor_names import ATTENTION_SCORES, FORECAST, FUTURE_SCORES
 
-FORECAST = "forecast"
-ATTENTION_SCORES = "attention_scores"
-FUTURE_SCORES = "future_scores"
 LINEAR_PATH = "linear_path"
 
 

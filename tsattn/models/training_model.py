@@ -4,8 +4,8 @@ import keras
 from keras import layers, ops
 
 from tsattn.layers import AttentionDecoder, WindowScaling, WindowStatistics
-from tsattn.models.forecaster import FORECAST
 from tsattn.models.recurrent_decoder import decode_with_truth
+from tsattn.tensor_names import FORECAST
 
 TARGETS = "targets"
 

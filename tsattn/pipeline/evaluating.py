@@ -1,19 +1,18 @@
 """`evaluate`: how good a model is on rows it has not seen."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
-from pathlib import Path
 
 import pandas as pd
 
 from tsattn.config import BASELINES, listed, require
 from tsattn.data.series import TimeSeries
-from tsattn.data.windows import find_origins
+from tsattn.data.windows import Windows, find_origins
 from tsattn.errors import DataError, QualityGateError
-from tsattn.evaluation import MODEL, Evaluation
+from tsattn.evaluation import MODEL, Evaluation, evaluate_windows
 from tsattn.fitted import FittedForecaster
-from tsattn.model_directory import load_fitted
-from tsattn.pipeline.fitting import evaluate_fitted
 from tsattn.pipeline.known_rows import read_known
+from tsattn.pipeline.opening import RUNTIME, Model, open_fitted
 from tsattn.pipeline.tables import Data
 from tsattn.progress import Progress
 from tsattn.running import compile_for
@@ -29,18 +28,19 @@ class NewDataResult:
 
 
 def evaluate(
-    model: str | Path | FittedForecaster, data: Data, *, progress: Progress | None = None
+    model: Model, data: Data, *, runtime: str = RUNTIME, progress: Progress | None = None
 ) -> NewDataResult:
     """Score a model, beside the baselines, on the rows after those it was trained with.
 
     Windows count whose targets are all later than the last validation row of their series; of rows
-    that carry no time, every window counts.
+    that carry no time, every window counts. A model directory is run by ONNX Runtime or, with
+    `runtime="keras"`, by Keras.
 
     Raises:
         DataError: there is no such window.
     """
-    fitted = model if isinstance(model, FittedForecaster) else load_fitted(model)
     progress = progress or Progress()
+    fitted = open_fitted(model, runtime, progress)
     series, source = read_known(data, fitted.schema, progress)
     if fitted.seen_until is None:
         progress.note(f"{source}: the rows carry no time; all of them are scored")
@@ -62,6 +62,26 @@ def evaluate(
     with progress.bar("evaluating") as bar:
         evaluation = evaluate_fitted(fitted, series, windows, on_batch=bar)
     return NewDataResult(fitted=fitted, series=series, evaluation=evaluation)
+
+
+def evaluate_fitted(
+    fitted: FittedForecaster,
+    series: TimeSeries,
+    windows: Windows,
+    on_batch: Callable[[int, int], None] | None = None,
+) -> Evaluation:
+    """Score a forecaster on windows of a series, beside the baselines."""
+    return evaluate_windows(
+        fitted.model,
+        windows,
+        scaler=fitted.scaler,
+        baselines=fitted.baselines(series),
+        naive_mae=fitted.naive_mae,
+        quantile_levels=fitted.quantile_levels,
+        decoder=fitted.options.decoder,
+        linear_path=fitted.linear if fitted.linear_shares.any() else None,
+        on_batch=on_batch,
+    )
 
 
 def unseen_rows(series: TimeSeries, seen_until: dict[str, str]) -> list[slice]:

@@ -15,7 +15,6 @@ from tsattn.fitted import FittedForecaster
 from tsattn.horizon_profiles import horizon_frame
 from tsattn.model_directory import (
     check_directory,
-    load_fitted,
     read_horizon_profile,
     read_options,
     read_profile,
@@ -23,8 +22,9 @@ from tsattn.model_directory import (
 )
 from tsattn.option_checks import parse_split
 from tsattn.outputs import PROFILE, atomic_directory, check_output
-from tsattn.pipeline.fitting import evaluate_fitted
+from tsattn.pipeline.evaluating import evaluate_fitted
 from tsattn.pipeline.known_rows import read_known
+from tsattn.pipeline.opening import RUNTIME, Model, open_fitted
 from tsattn.pipeline.tables import Data
 from tsattn.progress import Progress
 from tsattn.report import profile_frame, write_attention
@@ -64,10 +64,11 @@ def saved_profile(model: str | Path) -> pd.DataFrame:
 
 
 def explain(
-    model: str | Path | FittedForecaster,
+    model: Model,
     data: Data,
     *,
     split: str = "all",
+    runtime: str = RUNTIME,
     output: Path | None = None,
     overwrite: bool = False,
     progress: Progress | None = None,
@@ -77,15 +78,22 @@ def explain(
     The arguments and errors are those of `explain_windows`.
     """
     return explain_windows(
-        model, data, split=split, output=output, overwrite=overwrite, progress=progress
+        model,
+        data,
+        split=split,
+        runtime=runtime,
+        output=output,
+        overwrite=overwrite,
+        progress=progress,
     ).profile
 
 
 def explain_horizon(
-    model: str | Path | FittedForecaster,
+    model: Model,
     data: Data,
     *,
     split: str = "all",
+    runtime: str = RUNTIME,
     progress: Progress | None = None,
 ) -> pd.DataFrame:
     """Return what a recurrent decoder looks at for each horizon step, over windows of some data.
@@ -97,7 +105,7 @@ def explain_horizon(
     Raises:
         UsageError: the decoder is not recurrent. The others are those of `explain_windows`.
     """
-    fitted = model if isinstance(model, FittedForecaster) else load_fitted(model)
+    fitted = open_fitted(model, runtime, progress or Progress())
     require(
         fitted.options.decoder == "recurrent",
         "Only a recurrent decoder looks anew at each horizon step.",
@@ -110,10 +118,11 @@ def explain_horizon(
 
 
 def explain_windows(
-    model: str | Path | FittedForecaster,
+    model: Model,
     data: Data,
     *,
     split: str = "all",
+    runtime: str = RUNTIME,
     output: Path | None = None,
     overwrite: bool = False,
     progress: Progress | None = None,
@@ -125,6 +134,7 @@ def explain_windows(
         data: A table with the columns of the training data.
         split: `"all"` its windows, or those of `"train"`, `"val"` or `"test"` when the data is
             split as the model's training data was.
+        runtime: What runs a model directory: `"onnx"` or `"keras"`.
         output: A folder to write profile, scores and plots to.
         overwrite: Whether a profile folder may be replaced.
         progress: Where notes and progress go.
@@ -137,9 +147,9 @@ def explain_windows(
     if output is not None:
         place = None if isinstance(model, FittedForecaster) else Path(model)
         check_output(output, overwrite=overwrite, is_directory=True, kind=PROFILE, apart_from=place)
-    fitted = model if isinstance(model, FittedForecaster) else load_fitted(model)
-    _check_attention(fitted.options)
     progress = progress or Progress()
+    fitted = open_fitted(model, runtime, progress)
+    _check_attention(fitted.options)
     series, source = read_known(data, fitted.schema, progress)
     evaluation = _evaluate_part(fitted, series, split, source, progress)
     if output is not None:

@@ -1,6 +1,6 @@
 """`fit`: from a table to a trained, evaluated and saved forecaster."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -11,6 +11,7 @@ import pandas as pd
 
 from tsattn.backend import select_backend
 from tsattn.baselines import fit_linear
+from tsattn.building import build_model
 from tsattn.config import SCHEMA_OPTIONS, FitOptions, listed, require
 from tsattn.data.calendar import calendar_names, check_calendar, choose_calendar
 from tsattn.data.frequency import seasonality
@@ -21,12 +22,14 @@ from tsattn.data.series import TimeSeries, series_from_frame
 from tsattn.data.splits import Split, split_series
 from tsattn.data.windows import Windows, choose_lookback_horizon, find_origins
 from tsattn.errors import DataError
-from tsattn.evaluation import Evaluation, evaluate_windows
-from tsattn.fitted import FittedForecaster, build_model, time_text
+from tsattn.evaluation import Evaluation
+from tsattn.exporting import export_fitted
+from tsattn.fitted import FittedForecaster, time_text
 from tsattn.metrics import seasonal_naive_mae
 from tsattn.model_directory import file_sha256, save_fitted, write_manifest
 from tsattn.option_checks import check_options, parse_split, settled_linear_path, settled_structure
 from tsattn.outputs import atomic_directory
+from tsattn.pipeline.evaluating import evaluate_fitted
 from tsattn.pipeline.tables import Data, as_table
 from tsattn.progress import Progress
 from tsattn.report import split_metrics, write_report
@@ -103,8 +106,12 @@ def fit(data: Data, options: FitOptions, *, progress: Progress | None = None) ->
     )
 
 
-def save(result: FitResult, output: Path, *, overwrite: bool = False) -> None:
+def save(
+    result: FitResult, output: Path, *, overwrite: bool = False, progress: Progress | None = None
+) -> None:
     """Write a model directory, whole or not at all.
+
+    A network that cannot be exported to ONNX is saved without, with a note on why.
 
     Raises:
         UsageError: it exists and may not be overwritten.
@@ -112,28 +119,14 @@ def save(result: FitResult, output: Path, *, overwrite: bool = False) -> None:
     """
     with atomic_directory(output, overwrite=overwrite) as directory:
         save_fitted(directory, result.fitted)
+        last = list(result.evaluations.values())[-1]
+        reason = export_fitted(directory, result.fitted, last.windows)
+        if reason:
+            (progress or Progress()).note(
+                f"model.onnx was left out, so that forecasts will load Keras: {reason}"
+            )
         write_report(directory, result.fitted, result.series, result.history, result.evaluations)
         write_manifest(directory, result.fitted.data_sha256)
-
-
-def evaluate_fitted(
-    fitted: FittedForecaster,
-    series: TimeSeries,
-    windows: Windows,
-    on_batch: Callable[[int, int], None] | None = None,
-) -> Evaluation:
-    """Score a forecaster on windows of a series, beside the baselines."""
-    return evaluate_windows(
-        fitted.model,
-        windows,
-        scaler=fitted.scaler,
-        baselines=fitted.baselines(series),
-        naive_mae=fitted.naive_mae,
-        quantile_levels=fitted.quantile_levels,
-        decoder=fitted.options.decoder,
-        linear_path=fitted.linear if fitted.linear_shares.any() else None,
-        on_batch=on_batch,
-    )
 
 
 def _read_series(data: Data, options: FitOptions) -> tuple[TimeSeries, list[str]]:

@@ -2,7 +2,6 @@
 
 from collections.abc import Callable, Sequence
 from dataclasses import replace
-from pathlib import Path
 
 import numpy as np
 import pandas as pd
@@ -12,19 +11,20 @@ from tsattn.data.series import TimeSeries, extend_series, series_from_frame
 from tsattn.errors import DataError
 from tsattn.fitted import FittedForecaster
 from tsattn.forecasts import Forecast, point_and_quantiles
-from tsattn.model_directory import load_fitted
-from tsattn.models.forecaster import FORECAST
 from tsattn.pipeline.known_rows import known_series, split_known
+from tsattn.pipeline.opening import RUNTIME, Model, open_fitted
 from tsattn.pipeline.tables import Data, as_table
 from tsattn.progress import Progress
 from tsattn.running import compile_for, run_batches
+from tsattn.tensor_names import FORECAST
 
 
 def predict(
-    model: str | Path | FittedForecaster,
+    model: Model,
     data: Data,
     *,
     future: Data | None = None,
+    runtime: str = RUNTIME,
     on_skip: Callable[[str], None] | None = None,
     progress: Progress | None = None,
 ) -> pd.DataFrame:
@@ -36,6 +36,7 @@ def predict(
             ahead: their future covariates are read.
         future: More rows known ahead: the time, the id and the future covariates. Without a time
             column they are the steps after the last known row, in their order.
+        runtime: What runs a model directory: `"onnx"`, without loading Keras, or `"keras"`.
         on_skip: Called with the reason for each series of a panel that cannot be forecast, while
             the others are; None makes it an error.
         progress: Where notes go.
@@ -47,8 +48,8 @@ def predict(
         SchemaMismatchError: the data lacks a column of the training data.
         DataError: a series is too short or has gaps, or a future covariate is missing.
     """
-    fitted = model if isinstance(model, FittedForecaster) else load_fitted(model)
     progress = progress or Progress()
+    fitted = open_fitted(model, runtime, progress)
     schema = fitted.schema
     require(
         future is None or bool(schema.future_covariates),
