@@ -18,6 +18,7 @@ from tsattn.config import RUNTIMES, FitOptions, require
 from tsattn.data.schema import Schema
 from tsattn.errors import ModelDirectoryError, UsageError
 from tsattn.fitted import FittedForecaster
+from tsattn.json_files import write_json
 from tsattn.model_checks import (
     altered,
     check_linear_path,
@@ -33,7 +34,6 @@ from tsattn.model_checks import (
 from tsattn.onnx_file import ONNX_FILE, check_onnx_outputs, read_onnx
 from tsattn.onnx_forecaster import OnnxForecaster
 from tsattn.outputs import MANIFEST, MODEL
-from tsattn.report import write_json
 
 FORMAT_VERSION = 1
 _PACKAGES = (
