@@ -26,7 +26,8 @@ LAYERS = {
     "horizon_profiles": ("profiles",),
     "baselines": ("data",),
     "linear_profiles": ("baselines", "data", "profiles"),
-    "forecasts": ("data",),
+    "forecasts": ("data", "outputs"),
+    "json_files": (),
     "layers": (),
     "models": ("layers", "segments", "tensor_names"),
     "building": ("baselines", "config", "data", "models", "option_checks"),
@@ -44,8 +45,8 @@ LAYERS = {
     ),
     "plots": (),
     "report": (
-        "data", "evaluation", "fitted", "horizon_profiles", "linear_profiles", "outputs", "plots",
-        "profiles",
+        "data", "evaluation", "fitted", "forecasts", "horizon_profiles", "json_files",
+        "linear_profiles", "plots", "profiles",
     ),
     "model_checks": ("baselines", "config", "data", "errors", "option_checks", "segments"),
     "onnx_file": (
@@ -53,8 +54,8 @@ LAYERS = {
         "tensor_names",
     ),
     "model_directory": (
-        "backend", "baselines", "config", "data", "errors", "fitted", "model_checks", "onnx_file",
-        "onnx_forecaster", "outputs", "report",
+        "backend", "baselines", "config", "data", "errors", "fitted", "json_files", "model_checks",
+        "onnx_file", "onnx_forecaster", "outputs",
     ),
     "exporting": ("backend", "data", "fitted", "layers", "onnx_file", "running"),
     "pipeline": (

@@ -449,7 +449,7 @@ def test_fit_with_the_same_seed_gives_the_same_bytes(tmp_path) -> None:
     for name in ("first", "second"):
         save(fit(load_frame(), quick(seed=3)), tmp_path / name)
         forecast = predict(tmp_path / name, load_frame())
-        tsattn.report.write_forecast(forecast, tmp_path / f"{name}.csv")
+        tsattn.forecasts.write_forecast(forecast, tmp_path / f"{name}.csv")
     assert (tmp_path / "first.csv").read_bytes() == (tmp_path / "second.csv").read_bytes()
 
 

@@ -1,11 +1,15 @@
 """Forecasts as a table: one row per window, target and horizon step."""
 
 from dataclasses import dataclass
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
 
 from tsattn.data.series import NO_ID, TimeSeries
+from tsattn.outputs import atomic_file
+
+FLOAT_FORMAT = "%.12g"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -74,3 +78,17 @@ def point_and_quantiles(
         return outputs, None
     quantiles = np.sort(outputs, axis=-1)
     return quantiles[..., quantile_levels.index(0.5)], quantiles
+
+
+def forecast_csv(forecast: pd.DataFrame) -> str:
+    """Return a forecast as CSV text."""
+    return forecast.to_csv(index=False, float_format=FLOAT_FORMAT, lineterminator="\n")
+
+
+def write_forecast(forecast: pd.DataFrame, path: Path, *, overwrite: bool = False) -> None:
+    """Write a forecast to a CSV or Parquet file, whole or not at all."""
+    with atomic_file(path, overwrite=overwrite) as partial:
+        if path.suffix.lower() in (".parquet", ".pq"):
+            forecast.to_parquet(partial, index=False)
+        else:
+            partial.write_text(forecast_csv(forecast), "utf-8")

@@ -19,6 +19,7 @@ from tsattn.data.scaling import Scaler
 from tsattn.data.schema import Schema
 from tsattn.errors import ModelDirectoryError, UsageError
 from tsattn.fitted import FittedForecaster
+from tsattn.json_files import write_json
 from tsattn.model_checks import (
     altered,
     check_linear_path,
@@ -34,7 +35,6 @@ from tsattn.model_checks import (
 from tsattn.onnx_file import ONNX_FILE, check_onnx_outputs, read_onnx
 from tsattn.onnx_forecaster import OnnxForecaster
 from tsattn.outputs import MANIFEST, MODEL
-from tsattn.report import write_json
 
 FORMAT_VERSION = 1
 _PACKAGES = (

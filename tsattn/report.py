@@ -1,6 +1,5 @@
 """The files of a model directory that report on the model: metrics, forecasts, attention, plots."""
 
-import json
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -12,23 +11,16 @@ from tsattn import plots
 from tsattn.data.series import TimeSeries
 from tsattn.evaluation import UNITS, Evaluation
 from tsattn.fitted import FittedForecaster, time_text
+from tsattn.forecasts import FLOAT_FORMAT
 from tsattn.horizon_profiles import horizon_frame
+from tsattn.json_files import write_json
 from tsattn.linear_profiles import linear_frame
-from tsattn.outputs import atomic_file
 from tsattn.profiles import CONTRIBUTION_UNIT, AttentionProfile
 
 if TYPE_CHECKING:  # it loads Keras, which a forecast does without
     from tsattn.training import History
 
 NUM_EXAMPLES = 4
-FLOAT_FORMAT = "%.12g"
-
-
-def write_json(path: Path, content: dict[str, Any]) -> None:
-    """Write JSON that every parser reads: NaN is refused."""
-    path.write_text(
-        json.dumps(content, indent=2, allow_nan=False, ensure_ascii=False) + "\n", "utf-8"
-    )
 
 
 def split_metrics(evaluation: Evaluation, series: TimeSeries) -> dict[str, Any]:
@@ -208,17 +200,3 @@ def example_windows(
 def _drawable(table: pd.DataFrame) -> pd.DataFrame:
     """Return a table without what overflowed."""
     return table.replace([np.inf, -np.inf], np.nan)
-
-
-def forecast_csv(forecast: pd.DataFrame) -> str:
-    """Return a forecast as CSV text."""
-    return forecast.to_csv(index=False, float_format=FLOAT_FORMAT, lineterminator="\n")
-
-
-def write_forecast(forecast: pd.DataFrame, path: Path, *, overwrite: bool = False) -> None:
-    """Write a forecast to a CSV or Parquet file, whole or not at all."""
-    with atomic_file(path, overwrite=overwrite) as partial:
-        if path.suffix.lower() in (".parquet", ".pq"):
-            forecast.to_parquet(partial, index=False)
-        else:
-            partial.write_text(forecast_csv(forecast), "utf-8")

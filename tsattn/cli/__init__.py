@@ -225,9 +225,9 @@ def predict(
         check_output(output, overwrite=overwrite, is_directory=False)
     with fast_imports():
         from tsattn.cli import printing
+        from tsattn.forecasts import write_forecast
         from tsattn.pipeline import predicting
         from tsattn.progress import Progress
-        from tsattn.report import write_forecast
 
     skipped: list[str] = []
     forecast = predicting.predict(

@@ -110,7 +110,7 @@ def print_comparison(comparison: "Comparison", folder: Path, *, as_json: bool) -
 
 def print_forecast(forecast: pd.DataFrame, output: Path | None, *, as_json: bool) -> None:
     """Print a forecast, or where it was written to."""
-    from tsattn.report import forecast_csv
+    from tsattn.forecasts import forecast_csv
 
     if as_json:
         print_json({"forecast": forecast.to_dict("records")})
