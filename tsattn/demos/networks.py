@@ -22,6 +22,7 @@ from tsattn.layers import (
 UNITS = 32
 SMALL_UNITS = 16
 RETAIN_UNITS = 8
+STATE_UNITS = 6
 # The prices of weights and of entropy, see `_hello_dense` and `_before`.
 DENSE_PRICE = 0.003
 SCORE_PRICE = 0.1
@@ -163,7 +164,9 @@ def _reordered_sequence(variant: str) -> tuple[Any, Any, Any]:
     """Write the sequence anew, step by step, with `AttentionDecoder`.
 
     The states it attends to are local, a dense layer of the number and the position of a step, and
-    it starts from zeros: so the scores are the only way from a number to the output. With a GRU as
+    it starts from zeros: so the scores are the only way from a number to the output. The states are
+    small: the mean of larger ones can carry all numbers at once, which the decoder then keeps, and
+    the scores need not choose. With a GRU as
     the encoder, whose last state the decoder starts from (`permuted-gru`), a state carries the
     numbers before it too: the decoder can then read a number at a later step, or at none.
     No true previous output is told: numbers drawn independently say nothing about the next.
@@ -174,8 +177,8 @@ def _reordered_sequence(variant: str) -> tuple[Any, Any, Any]:
         states = layers.GRU(UNITS, return_sequences=True)(inputs)
         first_state = states[:, -1]
     else:
-        states = layers.Dense(UNITS, activation="tanh")(inputs)
-        first_state = ops.zeros_like(states[:, -1])
+        states = layers.Dense(STATE_UNITS, activation="tanh")(inputs)
+        first_state = ops.zeros_like(ops.repeat(states[:, -1, :1], UNITS, axis=1))
     horizon = len(source_steps(variant.removesuffix("-gru")))
     outputs, scores = AttentionDecoder(UNITS, horizon=horizon, num_outputs=1)(
         states, first_state, return_attention_scores=True
