@@ -148,7 +148,7 @@ DEMOS = {
         },
         # With fewer horizon steps the scores form more slowly.
         other_training={
-            "delayed": Training(num_windows=4000, epochs=10, learning_rate=0.02),
+            "delayed": Training(num_windows=4000, epochs=20, learning_rate=0.02),
         },
         row_name="horizon step",
     ),
