@@ -20,6 +20,8 @@ LAYERS = {
     "data": ("errors", "config", "option_checks"),
     "progress": ("training",),
     "metrics": (),
+    "intervals": (),
+    "coverage": (),
     "profiles": ("segments",),
     "horizon_profiles": ("profiles",),
     "baselines": ("data",),
@@ -31,24 +33,28 @@ LAYERS = {
     "running": ("data", "layers", "models"),
     "training": ("errors", "data", "layers", "models", "running", "schedules"),
     "evaluation": (
-        "baselines", "data", "forecasts", "metrics", "models", "profiles", "running",
+        "baselines", "coverage", "data", "forecasts", "intervals", "metrics", "models", "profiles",
+        "running",
     ),
     "fitted": (
-        "baselines", "config", "data", "models", "option_checks", "profiles", "segments",
+        "baselines", "config", "data", "intervals", "models", "option_checks", "profiles",
+        "segments",
     ),
     "plots": (),
     "report": (
         "data", "evaluation", "fitted", "horizon_profiles", "linear_profiles", "outputs", "plots",
         "profiles", "training",
     ),
-    "model_checks": ("baselines", "config", "data", "errors", "option_checks", "segments"),
+    "model_checks": (
+        "baselines", "config", "data", "errors", "intervals", "option_checks", "segments",
+    ),
     "model_directory": (
         "config", "errors", "fitted", "model_checks", "outputs", "report",
     ),
     "pipeline": (
         "backend", "baselines", "config", "data", "errors", "evaluation", "fitted", "forecasts",
-        "horizon_profiles", "metrics", "model_directory", "models", "option_checks", "outputs",
-        "profiles", "progress", "report", "running", "schedules", "segments", "training",
+        "horizon_profiles", "intervals", "metrics", "model_directory", "models", "option_checks",
+        "outputs", "profiles", "progress", "report", "running", "schedules", "segments", "training",
     ),
     "estimator": ("backend", "config", "pipeline"),
     "demos": ("errors", "layers", "model_directory", "outputs", "plots"),
@@ -62,6 +68,8 @@ EXTERNAL = {
     "layers": {"keras"},
     "models": {"keras"},
     "metrics": {"numpy"},
+    "intervals": {"numpy"},
+    "coverage": {"numpy"},
     "data": {"numpy", "pandas", "pyarrow"},
     "cli": {"click"},
 }

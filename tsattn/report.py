@@ -158,6 +158,20 @@ def score_table(evaluation: Evaluation) -> pd.DataFrame:
     return pd.DataFrame(rows)
 
 
+def coverage_table(evaluation: Evaluation) -> pd.DataFrame:
+    """Return `level, coverage, mean_width`: how the intervals did; no rows without intervals."""
+    found = evaluation.coverage
+    rows = (
+        [
+            (f"{level:g}%", found.coverage[..., i].mean(), found.width[..., i].mean())
+            for i, level in enumerate(found.levels)
+        ]
+        if found
+        else []
+    )
+    return pd.DataFrame(rows, columns=["level", "coverage", "mean_width"])
+
+
 def example_windows(
     fitted: FittedForecaster, series: TimeSeries, evaluation: Evaluation
 ) -> tuple[pd.DataFrame, pd.DataFrame]:

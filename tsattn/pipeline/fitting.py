@@ -27,6 +27,7 @@ from tsattn.metrics import seasonal_naive_mae
 from tsattn.model_directory import file_sha256, save_fitted, write_manifest
 from tsattn.option_checks import check_options, parse_split, settled_linear_path, settled_structure
 from tsattn.outputs import atomic_directory
+from tsattn.pipeline.calibrating import calibrated
 from tsattn.pipeline.tables import Data, as_table
 from tsattn.progress import Progress
 from tsattn.report import split_metrics, write_report
@@ -94,12 +95,11 @@ def fit(data: Data, options: FitOptions, *, progress: Progress | None = None) ->
         if name in windows:
             with progress.bar(f"evaluating {name}") as bar:
                 evaluations[name] = evaluate_fitted(fitted, series, windows[name], on_batch=bar)
+        if name == "val":
+            fitted, too_few = calibrated(fitted, evaluations["val"], progress)
+            notes += too_few
     return FitResult(
-        fitted=fitted,
-        series=series,
-        history=history,
-        evaluations=evaluations,
-        notes=tuple(notes),
+        fitted=fitted, series=series, history=history, evaluations=evaluations, notes=tuple(notes)
     )
 
 
@@ -132,6 +132,7 @@ def evaluate_fitted(
         quantile_levels=fitted.quantile_levels,
         decoder=fitted.options.decoder,
         linear_path=fitted.linear if fitted.linear_shares.any() else None,
+        calibration=fitted.calibration,
         on_batch=on_batch,
     )
 
@@ -180,9 +181,8 @@ def _untrained(
 
 def _epochs(options: FitOptions, num_windows: int) -> int:
     """Return the number of epochs for so many train windows, where it is not given."""
-    return choose_epochs(
-        min(options.windows_per_epoch or num_windows, num_windows), options.batch_size
-    )
+    drawn = min(options.windows_per_epoch or num_windows, num_windows)
+    return choose_epochs(drawn, options.batch_size)
 
 
 def _train(fitted: FittedForecaster, windows: dict[str, Windows], progress: Progress) -> History:
