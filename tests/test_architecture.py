@@ -51,10 +51,14 @@ LAYERS = {
     "model_directory": (
         "config", "errors", "fitted", "model_checks", "outputs", "report",
     ),
+    "page": (
+        "config", "data", "linear_profiles", "model_directory", "profiles",
+    ),
     "pipeline": (
         "backend", "baselines", "config", "data", "errors", "evaluation", "fitted", "forecasts",
         "horizon_profiles", "intervals", "metrics", "model_directory", "models", "option_checks",
-        "outputs", "profiles", "progress", "report", "running", "schedules", "segments", "training",
+        "outputs", "page", "profiles", "progress", "report", "running", "schedules", "segments",
+        "training",
     ),
     "estimator": ("backend", "config", "pipeline"),
     "demos": ("errors", "layers", "model_directory", "outputs", "plots"),

@@ -164,6 +164,7 @@ def test_model_directory_holds_what_it_should(model_directory) -> None:
         "metrics.json", "history.csv", "test_forecasts.parquet", "attention/profile.csv",
         "attention/windows.npz", "plots/loss.png", "plots/forecast.png", "plots/profile.png",
         "plots/heatmap.png", "plots/horizon_error.png", "calibration.json",
+        "report.html",
     }  # fmt: skip
 
 

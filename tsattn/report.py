@@ -1,6 +1,7 @@
 """The files of a model directory that report on the model: metrics, forecasts, attention, plots."""
 
 import json
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -45,6 +46,8 @@ def write_report(
     series: TimeSeries,
     history: History,
     evaluations: dict[str, Evaluation],
+    *,
+    notes: Sequence[str] = (),
 ) -> None:
     """Write metrics, history, forecasts, attention and plots of a model into its directory.
 
@@ -64,6 +67,7 @@ def write_report(
             metrics["test"]["forecasts_kept"] = len(shown.forecast.origins)
     shares = fitted.linear_shares.tolist()
     metrics["num_parameters"] = fitted.model.count_params()
+    metrics["data"] = _described(series, notes)
     metrics["linear_path"] = dict(zip(fitted.schema.targets, shares, strict=True))
     write_json(directory / "metrics.json", metrics)
     epochs = history.to_frame()
@@ -77,6 +81,16 @@ def write_report(
     plots.save_figure(plots.plot_forecast(examples, past, title=title), folder / "forecast.png")
     if shown.attention:
         write_attention(directory / "attention", folder, fitted, shown)
+
+
+def _described(series: TimeSeries, notes: Sequence[str]) -> dict[str, Any]:
+    return {
+        "num_rows": series.num_rows,
+        "num_series": len(series.series_ids),
+        "first_time": time_text(series.times.min()),
+        "last_time": time_text(series.times.max()),
+        "notes": list(notes),
+    }
 
 
 def write_attention(

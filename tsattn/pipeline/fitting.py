@@ -27,6 +27,7 @@ from tsattn.metrics import seasonal_naive_mae
 from tsattn.model_directory import file_sha256, save_fitted, write_manifest
 from tsattn.option_checks import check_options, parse_split, settled_linear_path, settled_structure
 from tsattn.outputs import atomic_directory
+from tsattn.page import write_page
 from tsattn.pipeline.calibrating import calibrated
 from tsattn.pipeline.tables import Data, as_table
 from tsattn.progress import Progress
@@ -36,15 +37,9 @@ from tsattn.segments import choose_segment
 from tsattn.training import History, blend_linear_path, train
 
 TRAIN_OPTIONS = (
-    "loss",
-    "learning_rate",
-    "batch_size",
-    "epochs",
-    "patience",
-    "clip_norm",
-    "windows_per_epoch",
+    "loss", "learning_rate", "batch_size", "epochs", "patience", "clip_norm", "windows_per_epoch",
     "seed",
-)
+)  # fmt: skip
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -112,7 +107,9 @@ def save(result: FitResult, output: Path, *, overwrite: bool = False) -> None:
     """
     with atomic_directory(output, overwrite=overwrite) as directory:
         save_fitted(directory, result.fitted)
-        write_report(directory, result.fitted, result.series, result.history, result.evaluations)
+        evaluated = (result.fitted, result.series, result.history, result.evaluations)
+        write_report(directory, *evaluated, notes=result.notes)
+        write_page(directory)
         write_manifest(directory, result.fitted.data_sha256)
 
 
