@@ -22,6 +22,8 @@ LAYERS = {
     "data": ("errors", "config", "option_checks"),
     "progress": ("training",),
     "metrics": (),
+    "intervals": (),
+    "coverage": (),
     "profiles": ("segments",),
     "horizon_profiles": ("profiles",),
     "baselines": ("data",),
@@ -37,18 +39,21 @@ LAYERS = {
         "errors", "data", "layers", "models", "running", "schedules", "tensor_names",
     ),
     "evaluation": (
-        "baselines", "data", "forecasts", "metrics", "onnx_forecaster", "profiles", "running",
-        "tensor_names",
+        "baselines", "coverage", "data", "forecasts", "intervals", "metrics", "onnx_forecaster",
+        "profiles", "running", "tensor_names",
     ),
     "fitted": (
-        "baselines", "config", "data", "onnx_forecaster", "option_checks", "profiles", "segments",
+        "baselines", "config", "data", "intervals", "onnx_forecaster", "option_checks", "profiles",
+        "segments",
     ),
     "plots": (),
     "report": (
         "data", "evaluation", "fitted", "forecasts", "horizon_profiles", "json_files",
         "linear_profiles", "plots", "profiles",
     ),
-    "model_checks": ("baselines", "config", "data", "errors", "option_checks", "segments"),
+    "model_checks": (
+        "baselines", "config", "data", "errors", "intervals", "option_checks", "segments",
+    ),
     "onnx_file": (
         "config", "data", "fitted", "model_checks", "onnx_forecaster", "profiles", "segments",
         "tensor_names",
@@ -57,12 +62,15 @@ LAYERS = {
         "backend", "baselines", "config", "data", "errors", "fitted", "json_files", "model_checks",
         "onnx_file", "onnx_forecaster", "outputs",
     ),
+    "page": (
+        "config", "data", "linear_profiles", "model_directory", "profiles",
+    ),
     "exporting": ("backend", "data", "fitted", "layers", "onnx_file", "running"),
     "pipeline": (
         "backend", "baselines", "building", "config", "data", "errors", "evaluation", "exporting",
-        "fitted", "forecasts", "horizon_profiles", "metrics", "model_directory", "onnx_forecaster",
-        "option_checks", "outputs", "profiles", "progress", "report", "running", "schedules",
-        "segments", "tensor_names", "training",
+        "fitted", "forecasts", "horizon_profiles", "intervals", "metrics", "model_directory",
+        "onnx_forecaster", "option_checks", "outputs", "page", "profiles", "progress", "report",
+        "running", "schedules", "segments", "tensor_names", "training",
     ),
     "estimator": ("backend", "config", "pipeline"),
     "demos": ("errors", "layers", "model_directory", "outputs", "plots"),
@@ -83,6 +91,8 @@ EXTERNAL = {
     "layers": {"keras"},
     "models": {"keras"},
     "metrics": {"numpy"},
+    "intervals": {"numpy"},
+    "coverage": {"numpy"},
     "data": {"numpy", "pandas", "pyarrow"},
     "cli": {"click"},
 }

@@ -39,6 +39,8 @@ def test_fit_explain_predict_and_evaluate_in_one_command_each(csv_path, tmp_path
     assert len(pd.read_csv(tmp_path / "forecast.csv")) == 3
     evaluated = run("evaluate", model, csv_path)
     assert evaluated.exit_code == 0
+    for printed in (fitted.stdout, evaluated.stdout):
+        assert re.search(r"level +coverage +mean_width\n80% +\d+\.\d%", printed)
     assert "seasonal_naive" in evaluated.stdout
 
 
@@ -51,9 +53,10 @@ def test_predict_writes_parquet_and_prints_csv(model_directory, tmp_path) -> Non
     printed = run("predict", model_directory, data, "--quiet")
     assert printed.stderr == ""
     lines = printed.stdout.splitlines()
-    assert lines[0] == "target,origin_time,time,horizon_step,forecast"
+    first = "target,origin_time,time,horizon_step,forecast"
+    assert lines[0] == f"{first},lower_80,upper_80,lower_95,upper_95"
     np.testing.assert_allclose(
-        [float(line.split(",")[-1]) for line in lines[1:]],
+        [float(line.split(",")[4]) for line in lines[1:]],
         pd.read_parquet(output).forecast,
         rtol=1e-6,
     )

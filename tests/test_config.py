@@ -7,6 +7,7 @@ from tsattn.errors import UsageError
 from tsattn.option_checks import (
     check_options,
     parse_calendar,
+    parse_levels,
     settled_linear_path,
     settled_structure,
 )
@@ -272,3 +273,31 @@ def test_linear_path_is_left_out_beside_contributions(given, linear_path: str) -
 
 def test_calendar_fields_count_once() -> None:
     assert parse_calendar("hour, weekday,hour") == ("hour", "weekday")
+
+
+@pytest.mark.parametrize(
+    ("given", "levels"),
+    [
+        ("80,95", (80, 95)),
+        (" 95 , 80, 95", (80, 95)),
+        ([97.5], (97.5,)),
+        (np.array([50, 60]), (50, 60)),
+        ("none", ()),
+        ("", ()),
+        ((), ()),
+    ],
+)
+def test_levels_are_read_as_percent(given, levels) -> None:
+    options = FitOptions(target="load", level=given)
+    check_options(options)
+    assert parse_levels(options.level) == levels
+
+
+@pytest.mark.parametrize(
+    "given", ["0.8", "100", "80;95", "-80", [0.95], [80, 100], "nan", "80,", "all", "inf"]
+)
+def test_levels_out_of_range_are_refused(given) -> None:
+    received = given if isinstance(given, str) else ",".join(map(str, given))
+    with pytest.raises(UsageError, match=r"percentages from 1 to 99\.9") as caught:
+        check_options(FitOptions(target="load", level=given))
+    assert f"Received: level={received}. For example 80,95." in str(caught.value)

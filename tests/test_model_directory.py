@@ -96,6 +96,18 @@ def refuse(directory) -> None:
             ("seasonal_naive_mae", [1, 2]), ("seasonal_naive_mae", ...),
             ("seasonal_naive_mae", [-1]), ("seasonal_naive_mae", ["a"]),
         ]),
+        *(("calibration", [name], value) for name, value in [
+            ("levels", ...), ("levels", 80), ("levels", [80]), ("levels", [95, 80]),
+            ("levels", [80, 80]), ("levels", [80, 100]), ("levels", [80, "a"]), ("levels", []),
+            ("levels", "80,95"), ("levels", [80, [95]]), ("radii", ...), ("radii", 5),
+            ("radii", [[[1]], [[2]]]), ("radii", [[[1], [2], [3]]]), ("radii", "a"),
+            ("radii", [[[1], [2], [3]], [[1], [2], [float("inf")]]]),
+            ("radii", [[[1], [2], [3]], [[1], [2], ["a"]]]), ("radii", [[[1], [2]], [[1]]]),
+            ("typical", ...), ("typical", [[1], [0]]), ("typical", [[1], [-1]]),
+            ("typical", [[1], [float("nan")]]), ("typical", [[1], [2], [3]]), ("typical", [1, 2]),
+            ("seasonality", ...), ("seasonality", 0), ("seasonality", 5), ("seasonality", "1"),
+            ("seasonality", 1.5), ("seasonality", True), ("num_windows", ...), ("num_windows", 0),
+        ]),
     ],
 )  # fmt: skip
 def test_wrong_value_is_refused(copy, file, keys, value) -> None:
@@ -104,7 +116,7 @@ def test_wrong_value_is_refused(copy, file, keys, value) -> None:
     refuse(copy)
 
 
-@pytest.mark.parametrize("name", ["config.json", "schema.json", "scaler.json"])
+@pytest.mark.parametrize("name", ["config.json", "schema.json", "scaler.json", "calibration.json"])
 @pytest.mark.parametrize("text", [DEEP, "", "5", '{"a"', "\xff", "9" * 5000, "1e999"])
 def test_json_that_is_no_table_is_refused(copy, name, text) -> None:
     (copy / name).write_text(text, "latin-1")
@@ -147,6 +159,26 @@ def test_manifest_that_is_no_table_is_refused(copy, text) -> None:
 def test_needed_file_must_be_listed(copy, name) -> None:
     set_in(copy / "MANIFEST.json", ["files", name], ...)
     refuse(copy)
+
+
+def test_model_without_a_calibration_loads_without_intervals(copy) -> None:
+    set_in(copy / "config.json", ["options", "level"], ...)  # as before there were intervals
+    (copy / "calibration.json").unlink()
+    refuse(copy)
+    reseal(copy)
+    loaded = load_fitted(copy)
+    assert (loaded.calibration, loaded.options.level) == (None, "none")
+
+
+def test_calibration_that_the_manifest_does_not_list_is_not_read(copy) -> None:
+    set_in(copy / "MANIFEST.json", ["files", "calibration.json"], ...)
+    assert load_fitted(copy).calibration is None
+
+
+def test_calibration_is_read_as_it_was_written(model_directory, result) -> None:
+    loaded, written = load_fitted(model_directory).calibration, result.fitted.calibration
+    assert loaded.to_json() == written.to_json()
+    assert loaded.radii.shape == (2, 3, 1)
 
 
 def test_manifest_without_kind_is_that_of_a_model(copy) -> None:

@@ -164,7 +164,8 @@ def test_model_directory_holds_what_it_should(model_directory) -> None:
         "linear.npz",
         "metrics.json", "history.csv", "test_forecasts.parquet", "attention/profile.csv",
         "attention/windows.npz", "plots/loss.png", "plots/forecast.png", "plots/profile.png",
-        "plots/heatmap.png", "plots/horizon_error.png",
+        "plots/heatmap.png", "plots/horizon_error.png", "calibration.json",
+        "report.html",
     }  # fmt: skip
 
 
@@ -183,6 +184,63 @@ def test_metrics_file_has_every_metric_and_baseline(model_directory) -> None:
             bound = block["baselines"][name]["scaled"]["mse"]["overall"]
             assert skill == pytest.approx(1 - block["scaled"]["mse"]["overall"] / bound)
     assert metrics["test"]["last_time"] == "2021-03-13T18:00:00"
+
+
+def test_metrics_file_has_the_coverage_of_the_intervals(model_directory) -> None:
+    metrics = json.loads((model_directory / "metrics.json").read_text())
+    table = pd.read_parquet(model_directory / "test_forecasts.parquet")
+    assert "intervals" not in metrics["val"]  # they were calibrated there
+    assert list(metrics["test"]["intervals"]) == ["80", "95"]
+    for level, block in metrics["test"]["intervals"].items():
+        lower, upper = table[f"lower_{level}"], table[f"upper_{level}"]
+        held = (lower <= table.actual) & (table.actual <= upper)
+        for name, values in (("coverage", held), ("mean_width", upper - lower)):
+            assert block[name]["overall"] == pytest.approx(values.mean())
+            assert block[name]["per_target"] == {"load": pytest.approx(values.mean())}
+            by_step = values.groupby(table.horizon_step).mean()
+            assert block[name]["per_horizon_step"] == pytest.approx(list(by_step))
+    assert (table.lower_95 <= table.lower_80).all()
+    assert (table.upper_80 <= table.upper_95).all()
+
+
+def test_fit_calibrates_on_validation_windows_by_the_rank(result) -> None:
+    table = result.evaluations["val"].forecast.to_frame(result.series)
+    assert "lower_80" not in table
+    calibration = result.fitted.calibration
+    assert (calibration.levels, calibration.num_windows) == ((80, 95), 30)
+    windows = result.evaluations["val"].windows
+    forecast = result.evaluations["val"].forecast
+    batch = windows.gather(slice(None))
+    lower, upper = calibration.intervals(batch.inputs, forecast.forecast)
+    held = (lower <= forecast.actual[..., None] + 1e-9) & (
+        forecast.actual[..., None] - 1e-9 <= upper
+    )
+    # Ranks 31 x 0.8 = 24.8 and 29.45: 25 and 30 of 30 windows at each of 3 steps
+    assert held[..., 0].sum(axis=0).ravel().tolist() == [25, 25, 25]
+    assert held[..., 1].sum(axis=0).ravel().tolist() == [30, 30, 30]
+
+
+def test_fit_leaves_out_levels_that_validation_is_too_short_for(tmp_path) -> None:
+    result = fit(load_frame(151), quick(level="80,99,90"))  # 17 - 2 = 14 validation windows
+    assert result.fitted.calibration.levels == (80, 90)
+    (note,) = [note for note in result.notes if "interval" in note]
+    assert note == (
+        "no 99 % intervals: they need 99 validation windows, there are 14. "
+        "Give more data, or more of it to validation with --split"
+    )
+    few = fit(load_frame(151), quick(level=[97.5]))
+    assert few.fitted.calibration is None
+    save(few, tmp_path / "model")
+    assert not (tmp_path / "model" / "calibration.json").exists()
+    forecast = predict(tmp_path / "model", load_frame(151))
+    assert list(forecast.columns)[-1] == "forecast"
+
+
+def test_fit_without_levels_has_no_intervals(tmp_path) -> None:
+    result = fit(load_frame(151), quick(level="none"))
+    assert result.fitted.calibration is None
+    assert not [note for note in result.notes if "interval" in note]
+    assert result.evaluations["test"].coverage is None
 
 
 def test_loaded_model_gives_the_same_forecasts(result, model_directory) -> None:
@@ -215,7 +273,10 @@ def test_predict_agrees_with_the_model_on_known_rows(result, model_directory) ->
     table = result.evaluations["test"].forecast.to_frame(result.series)
     expected = table[table.origin_time == frame.time[280]]
     np.testing.assert_allclose(forecast.forecast, expected.forecast, rtol=1e-5)
-    assert list(forecast.columns) == ["target", "origin_time", "time", "horizon_step", "forecast"]
+    bounds = ["lower_80", "upper_80", "lower_95", "upper_95"]
+    names = ["target", "origin_time", "time", "horizon_step", "forecast", *bounds]
+    assert list(forecast.columns) == names
+    np.testing.assert_allclose(forecast[bounds], expected[bounds], rtol=1e-5)
     assert list(forecast.time) == list(frame.time[280:283])
 
 
@@ -390,7 +451,8 @@ def test_fit_forecasts_several_targets_with_quantiles(tmp_path) -> None:
     assert list(attention[attention.role == "past"].feature.unique()) == ["load", "wind", "plan"]
     forecast = predict(tmp_path / "model", load_frame())
     assert len(forecast) == 9
-    assert list(forecast.columns[-3:]) == ["q0.2", "q0.5", "q0.8"]
+    bounds = ["lower_80", "upper_80", "lower_95", "upper_95"]
+    assert list(forecast.columns[5:]) == ["q0.2", "q0.5", "q0.8", *bounds]
 
 
 def test_fit_and_predict_a_panel(tmp_path) -> None:

@@ -25,7 +25,7 @@ def history(epochs):
     )
 
 
-def windows(targets=("load",), origins=2, horizon=HORIZON, times=None, quantiles=()):
+def windows(targets=("load",), origins=2, horizon=HORIZON, times=None, quantiles=(), levels=()):
     """Return examples and past of a sine, evenly spread over hourly times."""
     if times is None:
         times = pd.date_range("2016-03-26", periods=300, freq="h", tz="Europe/Brussels")
@@ -44,6 +44,9 @@ def windows(targets=("load",), origins=2, horizon=HORIZON, times=None, quantiles
             window["linear"] = window["actual"] + 0.2
             for level in quantiles:
                 window[f"q{level}"] = window["forecast"] + level - 0.5
+            for level in levels:
+                window[f"lower_{level}"] = window["forecast"] - level / 100
+                window[f"upper_{level}"] = window["forecast"] + level / 100
             known = slice(origin - LOOKBACK, origin)
             examples.append(window)
             past.append(pd.DataFrame({**label, "time": times[known], "value": values[known]}))
@@ -251,6 +254,16 @@ def test_plot_forecast_spreads_at_most_four_origins():
     every = examples.loc[examples["horizon_step"] == 1, "time"]
     days = (every.dt.tz_convert(None) - pd.Timestamp(0)) / pd.Timedelta(days=1)
     assert starts == pytest.approx(days.iloc[[0, 3, 7, 10]])
+
+
+@pytest.mark.parametrize("horizon", [1, HORIZON])
+def test_plot_forecast_draws_intervals_in_place_of_quantiles(horizon):
+    examples, past = windows(horizon=horizon, quantiles=(0.1, 0.5, 0.9), levels=(80, 97.5))
+    figure = plots.plot_forecast(examples, past)
+    bands = [label for label in legend(figure) if "interval" in label or "quantile" in label]
+    assert bands == ["97.5 % interval", "80 % interval"]  # the widest below the others
+    examples["upper_97.5"] += 100
+    assert heading(plots.plot_forecast(examples, past)) == "beyond the axis: 97.5 % interval"
 
 
 def test_plot_forecast_says_which_baseline_is_beyond_the_axis():

@@ -69,6 +69,7 @@ SCHEMA_OPTIONS = (
     "calendar", "fill",
 )  # fmt: skip
 DEFAULT_QUANTILE_LEVELS = (0.1, 0.5, 0.9)
+NO_LEVEL = "none"
 
 
 @dataclass(kw_only=True)
@@ -109,6 +110,7 @@ class FitOptions:
 
     loss: str = "mae"
     quantile_levels: str | Sequence[float] | None = None
+    level: str | Sequence[float] = (80, 95)
     learning_rate: float = 0.002
     batch_size: int = 128
     epochs: int | None = None

@@ -7,9 +7,11 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from tsattn.baselines import Forecaster, LinearBaseline
+from tsattn.coverage import Coverage, IntervalSum
 from tsattn.data.scaling import Scaler
 from tsattn.data.windows import Windows, evenly_spaced
 from tsattn.forecasts import Forecast, point_and_quantiles
+from tsattn.intervals import Calibration
 from tsattn.metrics import Scores, ScoreSum, skill
 from tsattn.onnx_forecaster import OnnxForecaster
 from tsattn.profiles import ProfileSum, num_kept
@@ -21,6 +23,7 @@ if TYPE_CHECKING:  # a forecaster in ONNX is scored without loading it
 
 MODEL = "model"
 UNITS = ("scaled", "original")
+LEAST_KEPT = 100  # windows whose forecasts are kept, however many rows each has
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -37,6 +40,7 @@ class Evaluation:
     future_attention: ProfileSum | None = None
     # Of a linear path, the sizes of what it reads: (windows, targets, regressors).
     linear_inputs: ProfileSum | None = None
+    coverage: Coverage | None = None  # None without intervals
 
     def to_json(self) -> dict[str, Any]:
         """Return the block of `metrics.json` for this split."""
@@ -52,6 +56,7 @@ class Evaluation:
             "skill": {
                 name: skill(model["scaled"], units["scaled"]) for name, units in baselines.items()
             },
+            **({"intervals": self.coverage.to_json()} if self.coverage else {}),
         }
 
 
@@ -65,14 +70,15 @@ def evaluate_windows(
     quantile_levels: tuple[float, ...] = (),
     decoder: str = "direct",
     linear_path: LinearBaseline | None = None,
+    calibration: Calibration | None = None,
     max_forecast_rows: int = 2_000_000,
     on_batch: Callable[[int, int], None] | None = None,
 ) -> Evaluation:
     """Forecast every window and score it beside the baselines, in scaled and original units.
 
     Memory does not grow with the number of windows: beyond `max_forecast_rows` rows (windows x
-    horizon x targets) only evenly spaced windows are kept in the forecast. The scores always count
-    every window.
+    horizon x targets) only evenly spaced windows are kept in the forecast, `LEAST_KEPT` at least.
+    The scores always count every window.
     """
     targets = scaler.features[: windows.num_targets]
     columns = range(windows.num_targets)
@@ -81,9 +87,10 @@ def evaluate_windows(
         for name in (MODEL, *baselines)
     }
     rows_of_one = windows.horizon * windows.num_targets
-    kept = evenly_spaced(len(windows), max(max_forecast_rows // rows_of_one, 1))
+    kept = evenly_spaced(len(windows), max(max_forecast_rows // rows_of_one, LEAST_KEPT))
     attention = horizon_attention = future_attention = linear_inputs = None
-    forecasts, quantiles, actuals = [], [], []
+    intervals = IntervalSum(calibration.levels, targets) if calibration else None
+    forecasts, quantiles, actuals, lowers, uppers = [], [], [], [], []
     for index, batch, outputs in run_batches(model, windows):
         point, levels = point_and_quantiles(outputs[FORECAST], quantile_levels)
         actual = scaler.inverse_transform(batch.targets, columns)
@@ -94,10 +101,17 @@ def evaluate_windows(
             sums[name]["original"].add(scaler.inverse_transform(scaled, columns), actual)
         first, last = np.searchsorted(kept, [index.start, index.stop])
         chosen = kept[first:last] - index.start
-        forecasts.append(scaler.inverse_transform(point[chosen], columns))
+        forecast = scaler.inverse_transform(point, columns)
+        forecasts.append(forecast[chosen])
         actuals.append(actual[chosen])
         if levels is not None:
-            quantiles.append(scaler.inverse_transform(levels[chosen], columns))
+            levels = scaler.inverse_transform(levels, columns)
+            quantiles.append(levels[chosen])
+        if calibration and intervals:
+            lower, upper = calibration.intervals(batch.inputs, forecast, levels)
+            intervals.add(lower, upper, actual)
+            lowers.append(lower[chosen])
+            uppers.append(upper[chosen])
         scores = outputs.get(ATTENTION_SCORES)
         if scores is not None and decoder == "recurrent":  # (batch, horizon, lookback)
             horizon_attention = _added(horizon_attention, scores, len(windows))
@@ -124,11 +138,15 @@ def evaluate_windows(
             quantile_levels=quantile_levels,
             quantiles=np.concatenate(quantiles) if quantiles else None,
             actual=np.concatenate(actuals),
+            levels=calibration.levels if calibration else (),
+            lower=np.concatenate(lowers) if lowers else None,
+            upper=np.concatenate(uppers) if uppers else None,
         ),
         attention=attention,
         horizon_attention=horizon_attention,
         future_attention=future_attention,
         linear_inputs=linear_inputs,
+        coverage=intervals.coverage() if intervals else None,
     )
 
 

@@ -15,6 +15,7 @@ from tsattn.data.scaling import Scaler
 from tsattn.data.schema import Schema
 from tsattn.data.series import TimeSeries
 from tsattn.data.windows import Windows
+from tsattn.intervals import Calibration
 from tsattn.onnx_forecaster import OnnxForecaster
 from tsattn.option_checks import parse_quantile_levels
 from tsattn.profiles import AttentionProfile, ProfileSum, describe_channels
@@ -36,6 +37,7 @@ class FittedForecaster:
     naive_mae: np.ndarray  # (targets,) seasonal-naive MAE of the train rows, original units
     # The last time of each series that was used in training or validation; None without times.
     seen_until: dict[str, str] | None
+    calibration: Calibration | None = None  # None without intervals
     data_path: str | None = None
     data_sha256: str | None = None
 

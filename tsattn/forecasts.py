@@ -22,6 +22,9 @@ class Forecast:
     quantile_levels: tuple[float, ...] = ()
     quantiles: np.ndarray | None = None  # (windows, horizon, targets, quantiles)
     actual: np.ndarray | None = None  # (windows, horizon, targets)
+    levels: tuple[float, ...] = ()  # of the intervals, in percent
+    lower: np.ndarray | None = None  # (windows, horizon, targets, levels)
+    upper: np.ndarray | None = None  # (windows, horizon, targets, levels)
 
     def take(self, index: np.ndarray, forecast: np.ndarray | None = None) -> "Forecast":
         """Return the forecasts of some windows, or other point forecasts of them."""
@@ -32,13 +35,17 @@ class Forecast:
             quantile_levels=self.quantile_levels,
             quantiles=None if self.quantiles is None else self.quantiles[index],
             actual=None if self.actual is None else self.actual[index],
+            levels=self.levels,
+            lower=None if self.lower is None else self.lower[index],
+            upper=None if self.upper is None else self.upper[index],
         )
 
     def to_frame(self, series: TimeSeries) -> pd.DataFrame:
         """Return the forecasts as a sorted table with their times.
 
         Columns: `series_id` (for panels), `target`, `origin_time`, `time`, `horizon_step`,
-        `forecast`, a column per quantile level such as `q0.1`, and `actual` where it is known.
+        `forecast`, a column per quantile level such as `q0.1`, two per level of the intervals such
+        as `lower_80` and `upper_80`, and `actual` where it is known.
         """
         windows, horizon, num_targets = self.forecast.shape
         rows = self.origins[:, None] + np.arange(horizon)  # (windows, horizon)
@@ -56,6 +63,10 @@ class Forecast:
         if self.quantiles is not None:
             for i, level in enumerate(self.quantile_levels):
                 columns[f"q{level:g}"] = self.quantiles[..., i].transpose(order).ravel()
+        if self.lower is not None and self.upper is not None:
+            for i, level in enumerate(self.levels):
+                columns[f"lower_{level:g}"] = self.lower[..., i].transpose(order).ravel()
+                columns[f"upper_{level:g}"] = self.upper[..., i].transpose(order).ravel()
         if self.actual is not None:
             columns["actual"] = self.actual.transpose(order).ravel()
         frame = pd.DataFrame(columns)

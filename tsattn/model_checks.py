@@ -13,17 +13,18 @@ import pandas as pd
 from pandas.tseries.frequencies import to_offset
 
 from tsattn.baselines import LinearBaseline
-from tsattn.config import CALENDAR_FIELDS, FILLS, FitOptions, option_names
+from tsattn.config import CALENDAR_FIELDS, FILLS, NO_LEVEL, FitOptions, option_names
 from tsattn.data.calendar import calendar_names
 from tsattn.data.frequency import step_seconds
 from tsattn.data.scaling import Scaler
 from tsattn.data.schema import Schema
 from tsattn.errors import ModelDirectoryError, UsageError
-from tsattn.option_checks import check_options, parse_quantile_levels
+from tsattn.intervals import Calibration, num_measures
+from tsattn.option_checks import check_options, parse_levels, parse_quantile_levels
 from tsattn.segments import horizon_parts
 
 # Options that the first models had no choice of, as they were built.
-_BEFORE_THESE = {"encoder": "joint", "linear_path": "none"}
+_BEFORE_THESE = {"encoder": "joint", "linear_path": "none", "level": NO_LEVEL}
 _LARGEST_CONFIG = 10_000_000  # bytes of the description of a network
 _LONGEST = 300  # characters of a path or of a library's message that are shown
 _LAYER_BYTES = 1000  # what a layer takes in model.keras at least, beside its weights
@@ -188,6 +189,34 @@ def checked_linear_shares(path: Path, options: FitOptions, schema: Schema) -> np
     _require(is_share, "shares are not between 0 and 1")
     _require(options.linear_path == "blend" or not shares.any(), "there is no linear path to share")
     return shares
+
+
+def checked_calibration(
+    content: Mapping[str, Any], options: FitOptions, schema: Schema
+) -> Calibration:
+    """Return the calibration of a `calibration.json`; raise a ValueError for a wrong one."""
+    for name in ("levels", "radii", "typical"):
+        _require(isinstance(content[name], list), f"{name} is not a list")
+    for name in ("seasonality", "num_windows"):
+        _require(type(content[name]) is int and content[name] >= 1, f"{name} is not a count")
+    season, num_targets = content["seasonality"], len(schema.targets)
+    calibration = Calibration(
+        levels=parse_levels(content["levels"]),
+        radii=np.array(content["radii"], dtype=np.float64),
+        typical=np.array(content["typical"], dtype=np.float64),
+        seasonality=season,
+        num_windows=content["num_windows"],
+        quantile_levels=parse_quantile_levels(options),
+    )
+    levels, radii, typical = calibration.levels, calibration.radii, calibration.typical
+    _require(0 < len(levels) == len(content["levels"]), "levels are none, or are given twice")
+    _require(levels == tuple(content["levels"]), "levels do not rise")
+    _require(radii.shape == (len(levels), options.horizon, num_targets), "radii are of other sizes")
+    measures = (num_measures(options.lookback or 0, season), num_targets)
+    _require(typical.shape == measures, "typical is of another size")
+    _require(bool(np.isfinite(radii).all()), "radii are not finite numbers")
+    _require(bool(np.isfinite(typical).all() and (typical > 0).all()), "typical is not positive")
+    return calibration
 
 
 def check_network_size(path: Path, options: FitOptions, schema: Schema) -> None:

@@ -24,6 +24,7 @@ from tsattn.model_checks import (
     altered,
     check_linear_path,
     check_network_size,
+    checked_calibration,
     checked_data,
     checked_linear,
     checked_linear_shares,
@@ -37,6 +38,7 @@ from tsattn.onnx_forecaster import OnnxForecaster
 from tsattn.outputs import MANIFEST, MODEL
 
 FORMAT_VERSION = 1
+CALIBRATION = "calibration.json"  # of a model with intervals
 _PACKAGES = (
     "tsattn", "keras", "tensorflow", "jax", "torch", "numpy", "pandas", "scikit-learn", "onnx",
     "onnxruntime", "tf2onnx",
@@ -68,6 +70,8 @@ def save_fitted(directory: Path, fitted: FittedForecaster) -> None:
     naive_mae = [float(value) if np.isfinite(value) else None for value in fitted.naive_mae]
     scaler = {**fitted.scaler.to_json(), "seasonal_naive_mae": naive_mae}
     write_json(directory / "scaler.json", scaler)
+    if fitted.calibration:
+        write_json(directory / CALIBRATION, fitted.calibration.to_json())
     np.savez_compressed(
         directory / "linear.npz",
         inputs=np.array(fitted.linear.inputs),
@@ -101,8 +105,8 @@ def write_manifest(directory: Path, data_sha256: str | None, *, kind: str = MODE
     write_json(directory / MANIFEST, content)
 
 
-def check_directory(directory: Path) -> None:
-    """Check that a folder is a model directory of a known format, unaltered.
+def check_directory(directory: Path) -> frozenset[str]:
+    """Check that a folder is a model directory of a known format, unaltered; return its files.
 
     Raises:
         ModelDirectoryError: it is missing, newer than this package, or a file was changed.
@@ -129,6 +133,7 @@ def check_directory(directory: Path) -> None:
     for name, digest in files.items():
         with reading(directory / MANIFEST):
             _check_file(directory, name, digest)
+    return frozenset(files)
 
 
 def _check_file(directory: Path, name: str, digest: object) -> None:
@@ -158,7 +163,7 @@ def load_fitted(directory: str | Path, *, runtime: str = "keras") -> FittedForec
     """
     require(runtime in RUNTIMES, "`runtime` must be known.", repr(runtime), "Use onnx, keras.")
     directory = Path(directory)
-    check_directory(directory)
+    files = check_directory(directory)
     options = read_options(directory)
     with reading(directory / "schema.json"):
         schema = checked_schema(read_json(directory / "schema.json"))
@@ -170,7 +175,12 @@ def load_fitted(directory: str | Path, *, runtime: str = "keras") -> FittedForec
         scaler, naive_mae = checked_scaler(read_json(directory / "scaler.json"), schema)
     with reading(directory / "linear.npz"):
         linear = checked_linear(directory / "linear.npz", options, schema)
-    if runtime == "onnx" and ONNX_FILE in read_json(directory / MANIFEST)["files"]:
+    calibration = None
+    if CALIBRATION in files:
+        with reading(directory / CALIBRATION):
+            content = read_json(directory / CALIBRATION)
+            calibration = checked_calibration(content, options, schema)
+    if runtime == "onnx" and ONNX_FILE in files:
         with reading(directory / "linear.npz"):
             shares = checked_linear_shares(directory / "linear.npz", options, schema)
         with reading(directory / ONNX_FILE):
@@ -185,6 +195,7 @@ def load_fitted(directory: str | Path, *, runtime: str = "keras") -> FittedForec
         linear=linear,
         naive_mae=naive_mae,
         seen_until=seen_until,
+        calibration=calibration,
         data_path=data_path,
         data_sha256=data_sha256,
     )

@@ -17,6 +17,7 @@ from tsattn.config import (
     FILLS,
     LINEAR_PATHS,
     LOSSES,
+    NO_LEVEL,
     NORMALIZATIONS,
     PLACEMENTS,
     STRUCTURES,
@@ -113,6 +114,7 @@ def check_options(options: FitOptions) -> None:
     _require_between("seed", options.seed, 0, 2**31 - 1)
     parse_calendar(options.calendar)
     parse_split(options.split)
+    parse_levels(options.level)
     _check_combinations(options)
 
 
@@ -226,6 +228,24 @@ def parse_quantile_levels(options: FitOptions) -> tuple[float, ...]:
         "`quantile_levels` must rise between 0 and 1 and hold 0.5, which is the forecast.",
         f"quantile_levels={given}",
         "For example 0.1,0.5,0.9.",
+    )
+    return tuple(levels)
+
+
+def parse_levels(level: str | Sequence[float]) -> tuple[float, ...]:
+    """Return the levels of the intervals in percent, rising; () for none."""
+    parts = level.split(",") if isinstance(level, str) else level
+    if level in ("", NO_LEVEL):
+        return ()
+    try:
+        levels = sorted({float(part) for part in parts})
+    except (OverflowError, TypeError, ValueError):
+        levels = [0.0]
+    require(
+        all(1 <= each <= 99.9 for each in levels),
+        "`level` must be percentages from 1 to 99.9, or none.",
+        f"level={level if isinstance(level, str) else ','.join(map(str, level))}",
+        "For example 80,95.",
     )
     return tuple(levels)
 

@@ -1,5 +1,6 @@
 """The files of a model directory that report on the model: metrics, forecasts, attention, plots."""
 
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -39,6 +40,8 @@ def write_report(
     series: TimeSeries,
     history: "History",
     evaluations: dict[str, Evaluation],
+    *,
+    notes: Sequence[str] = (),
 ) -> None:
     """Write metrics, history, forecasts, attention and plots of a model into its directory.
 
@@ -58,6 +61,7 @@ def write_report(
             metrics["test"]["forecasts_kept"] = len(shown.forecast.origins)
     shares = fitted.linear_shares.tolist()
     metrics["num_parameters"] = fitted.network.count_params()
+    metrics["data"] = _described(series, notes)
     metrics["linear_path"] = dict(zip(fitted.schema.targets, shares, strict=True))
     write_json(directory / "metrics.json", metrics)
     epochs = history.to_frame()
@@ -71,6 +75,16 @@ def write_report(
     plots.save_figure(plots.plot_forecast(examples, past, title=title), folder / "forecast.png")
     if shown.attention:
         write_attention(directory / "attention", folder, fitted, shown)
+
+
+def _described(series: TimeSeries, notes: Sequence[str]) -> dict[str, Any]:
+    return {
+        "num_rows": series.num_rows,
+        "num_series": len(series.series_ids),
+        "first_time": time_text(series.times.min()),
+        "last_time": time_text(series.times.max()),
+        "notes": list(notes),
+    }
 
 
 def write_attention(
@@ -157,6 +171,20 @@ def score_table(evaluation: Evaluation) -> pd.DataFrame:
             }
         )
     return pd.DataFrame(rows)
+
+
+def coverage_table(evaluation: Evaluation) -> pd.DataFrame:
+    """Return `level, coverage, mean_width`: how the intervals did; no rows without intervals."""
+    found = evaluation.coverage
+    rows = (
+        [
+            (f"{level:g}%", found.coverage[..., i].mean(), found.width[..., i].mean())
+            for i, level in enumerate(found.levels)
+        ]
+        if found
+        else []
+    )
+    return pd.DataFrame(rows, columns=["level", "coverage", "mean_width"])
 
 
 def example_windows(

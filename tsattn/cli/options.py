@@ -207,6 +207,11 @@ training_options = (
         ",".join(map(str, config.DEFAULT_QUANTILE_LEVELS)),
         metavar="LEVELS",
     ),
+    _option(
+        "--level",
+        "Levels of the prediction intervals in percent, or none. Calibrated on validation rows.",
+        metavar="LEVELS",
+    ),
     _option("--learning-rate", "Largest step size of Adam.", type=float),
     _option("--batch-size", "Windows per batch.", type=int),
     _option("--epochs", "Epochs at most.", "10, more if they are short", type=int),

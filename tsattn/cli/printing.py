@@ -36,6 +36,7 @@ LEADERBOARD_FORMATS = {
     "skill": "{:+.1%}",
     **dict.fromkeys(("parameters", "seconds", "megabytes"), "{:,.0f}"),
 }
+COVERAGE_FORMATS = {"coverage": "{:.1%}", "mean_width": "{:.4g}"}
 SCORE_FORMATS = {
     "mse": "{:.4g}",
     "mae": "{:.4g}",
@@ -139,7 +140,7 @@ def print_datasets(*, as_json: bool) -> None:
 
 
 def _print_scores(evaluation: "Evaluation", title: str) -> None:
-    from tsattn.report import score_table
+    from tsattn.report import coverage_table, score_table
 
     windows = f"{len(evaluation.windows):,} windows"
     click.echo(f"{title}, {windows} (skill of the model: 1 - MSE / MSE of the baseline)\n")
@@ -150,6 +151,9 @@ def _print_scores(evaluation: "Evaluation", title: str) -> None:
             click.echo(
                 f"\n{name} is better than the model: its MSE is {skill / (skill - 1):.0%} lower"
             )
+    if evaluation.coverage:
+        click.echo("\nintervals: how many of the values they hold, and how wide they are")
+        click.echo(table(coverage_table(evaluation), COVERAGE_FORMATS))
 
 
 def table(frame: pd.DataFrame, formats: dict[str, str]) -> str:

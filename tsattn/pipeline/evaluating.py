@@ -80,6 +80,7 @@ def evaluate_fitted(
         quantile_levels=fitted.quantile_levels,
         decoder=fitted.options.decoder,
         linear_path=fitted.linear if fitted.linear_shares.any() else None,
+        calibration=fitted.calibration,
         on_batch=on_batch,
     )
 

@@ -29,6 +29,8 @@ from tsattn.metrics import seasonal_naive_mae
 from tsattn.model_directory import file_sha256, save_fitted, write_manifest
 from tsattn.option_checks import check_options, parse_split, settled_linear_path, settled_structure
 from tsattn.outputs import atomic_directory
+from tsattn.page import write_page
+from tsattn.pipeline.calibrating import calibrated
 from tsattn.pipeline.evaluating import evaluate_fitted
 from tsattn.pipeline.tables import Data, as_table
 from tsattn.progress import Progress
@@ -38,15 +40,9 @@ from tsattn.segments import choose_segment
 from tsattn.training import History, blend_linear_path, train
 
 TRAIN_OPTIONS = (
-    "loss",
-    "learning_rate",
-    "batch_size",
-    "epochs",
-    "patience",
-    "clip_norm",
-    "windows_per_epoch",
+    "loss", "learning_rate", "batch_size", "epochs", "patience", "clip_norm", "windows_per_epoch",
     "seed",
-)
+)  # fmt: skip
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -97,12 +93,11 @@ def fit(data: Data, options: FitOptions, *, progress: Progress | None = None) ->
         if name in windows:
             with progress.bar(f"evaluating {name}") as bar:
                 evaluations[name] = evaluate_fitted(fitted, series, windows[name], on_batch=bar)
+        if name == "val":
+            fitted, too_few = calibrated(fitted, evaluations["val"], progress)
+            notes += too_few
     return FitResult(
-        fitted=fitted,
-        series=series,
-        history=history,
-        evaluations=evaluations,
-        notes=tuple(notes),
+        fitted=fitted, series=series, history=history, evaluations=evaluations, notes=tuple(notes)
     )
 
 
@@ -125,7 +120,9 @@ def save(
             (progress or Progress()).note(
                 f"model.onnx was left out, so that forecasts will load Keras: {reason}"
             )
-        write_report(directory, result.fitted, result.series, result.history, result.evaluations)
+        evaluated = (result.fitted, result.series, result.history, result.evaluations)
+        write_report(directory, *evaluated, notes=result.notes)
+        write_page(directory)
         write_manifest(directory, result.fitted.data_sha256)
 
 
@@ -173,9 +170,8 @@ def _untrained(
 
 def _epochs(options: FitOptions, num_windows: int) -> int:
     """Return the number of epochs for so many train windows, where it is not given."""
-    return choose_epochs(
-        min(options.windows_per_epoch or num_windows, num_windows), options.batch_size
-    )
+    drawn = min(options.windows_per_epoch or num_windows, num_windows)
+    return choose_epochs(drawn, options.batch_size)
 
 
 def _train(fitted: FittedForecaster, windows: dict[str, Windows], progress: Progress) -> History:

@@ -84,20 +84,29 @@ def run(fitted: FittedForecaster, series: TimeSeries, origins: np.ndarray, sourc
     windows = fitted.windows(series, origins)
     compile_for(fitted.model, len(windows))
     levels = fitted.quantile_levels
-    points, quantiles = [], []
-    for _, _, outputs in run_batches(fitted.model, windows):
-        point, quantile = point_and_quantiles(outputs[FORECAST], levels)
-        points.append(point)
-        if quantile is not None:
-            quantiles.append(quantile)
     columns = range(windows.num_targets)
-    inverse = fitted.scaler.inverse_transform
+    inverse, calibration = fitted.scaler.inverse_transform, fitted.calibration
+    points, quantiles, lowers, uppers = [], [], [], []
+    for _, batch, outputs in run_batches(fitted.model, windows):
+        scaled, scaled_quantiles = point_and_quantiles(outputs[FORECAST], levels)
+        point, quantile = inverse(scaled, columns), None
+        points.append(point)
+        if scaled_quantiles is not None:
+            quantile = inverse(scaled_quantiles, columns)
+            quantiles.append(quantile)
+        if calibration is not None:
+            lower, upper = calibration.intervals(batch.inputs, point, quantile)
+            lowers.append(lower)
+            uppers.append(upper)
     forecast = Forecast(
         targets=fitted.schema.targets,
         origins=origins,
-        forecast=inverse(np.concatenate(points), columns),
+        forecast=np.concatenate(points),
         quantile_levels=levels,
-        quantiles=inverse(np.concatenate(quantiles), columns) if levels else None,
+        quantiles=np.concatenate(quantiles) if levels else None,
+        levels=calibration.levels if calibration else (),
+        lower=np.concatenate(lowers) if lowers else None,
+        upper=np.concatenate(uppers) if uppers else None,
     )
     broken = ~np.isfinite(forecast.forecast).all(axis=(1, 2))
     if broken.any():

@@ -78,7 +78,8 @@ def plot_forecast(
 
     Args:
         examples: `target, origin_time, time, horizon_step, actual, forecast`, with the baselines
-            and quantiles (`q0.1 ...`) there are. Times are datetimes or row numbers.
+            there are and the intervals (`lower_80, upper_80 ...`), or else the quantiles
+            (`q0.1 ...`). Times are datetimes or row numbers.
         past: `target, origin_time, time, value`: known steps before each origin.
         unit: unit of the values.
         title: what stands above the panels, such as the name of the series.
@@ -144,13 +145,12 @@ def _draw_window(axes: Axes, window: pd.DataFrame, known: pd.DataFrame) -> str:
         if name in window:
             line = axes.plot(ahead, window[name], label=words(name), lw=0.6 * width, **_LINES[name])
             line[0].set(marker=dot and _MARKERS[name], markersize=size, markerfacecolor="none")
-    if len(names := _quantiles(window)) > 1:
-        low, high = window[names[0]], window[names[-1]]
-        label = f"{names[0][1:]} to {names[-1][1:]} quantile"
+    for i, (label, low, high) in enumerate(_bands(window)):
+        bounds, alpha = (window[low], window[high]), 0.2 + 0.15 * i
         if len(window) == 1:  # a band over one step has no width
-            axes.vlines(ahead, low, high, color=BLUE, alpha=0.3, linewidth=9, label=label)
+            axes.vlines(ahead, *bounds, color=BLUE, alpha=alpha, linewidth=9, label=label)
         else:
-            axes.fill_between(ahead, low, high, color=BLUE, alpha=0.2, lw=0, label=label)
+            axes.fill_between(ahead, *bounds, color=BLUE, alpha=alpha, lw=0, label=label)
     axes.plot(ahead, window["forecast"], dot + "-", color=BLUE, linewidth=width, label="forecast")
     axes.axvline(ahead[0], color=GREY, linewidth=0.8, linestyle=":")
     start = window["time"].iloc[0]
@@ -160,16 +160,17 @@ def _draw_window(axes: Axes, window: pd.DataFrame, known: pd.DataFrame) -> str:
 
 
 def _limit(axes: Axes, rows: pd.DataFrame, known: pd.DataFrame) -> list[str]:
-    """Leave baselines and quantiles some room beyond the rest; return those it cuts."""
+    """Leave baselines and bands some room beyond the rest; return those it cuts."""
     core = np.concatenate([rows["actual"], rows["forecast"], known["value"]]).astype(float)
     low, high = np.nanmin(core), np.nanmax(core)
     room = (high - low) / 2 or abs(high) / 2 or 1.0
-    extras = rows[[name for name in _BASELINES if name in rows] + _quantiles(rows)]
+    edges = {edge: label for label, *pair in _bands(rows) for edge in pair}
+    extras = rows[[name for name in _BASELINES if name in rows] + list(edges)]
     bottom = max(np.nanmin([*extras.min(), low]), low - room)
     top = min(np.nanmax([*extras.max(), high]), high + room)
     axes.set_ylim(bottom - 0.1 * room, top + 0.1 * room)
     beyond = (extras < bottom) | (extras > top)
-    return [words(name) for name in extras if beyond[name].any()]
+    return [edges.get(str(name), words(name)) for name in extras if beyond[name].any()]
 
 
 def plot_horizon_error(errors: pd.DataFrame, unit: str = "") -> Figure:
@@ -239,7 +240,17 @@ def _set_time_axis(axes: Axes, times: pd.Series) -> tuple[np.ndarray, str]:
     return date2num(utc), f"time ({zone})" if zone else "time"  # type: ignore[no-untyped-call]
 
 
-def _quantiles(rows: pd.DataFrame) -> list[str]:
-    """Return the names of the quantile columns, the lowest level first."""
+def _bands(rows: pd.DataFrame) -> list[tuple[str, str, str]]:
+    """Return label, lower and upper column of the bands to draw, the widest first.
+
+    They are the intervals; where there are none, one from the lowest quantile to the highest.
+    """
+    found = (re.fullmatch(r"lower_(\d+(?:\.\d+)?)", str(name)) for name in rows)
+    levels = sorted((match[1] for match in found if match), key=float, reverse=True)
+    bands = [(f"{level} % interval", f"lower_{level}", f"upper_{level}") for level in levels]
     names = [str(name) for name in rows if re.fullmatch(r"q0\.\d+", str(name))]
-    return sorted(names, key=lambda name: float(name[1:]))
+    names.sort(key=lambda name: float(name[1:]))
+    if not bands and len(names) > 1:
+        label = f"{names[0][1:]} to {names[-1][1:]} quantile"
+        bands.append((label, names[0], names[-1]))
+    return bands
