@@ -28,6 +28,8 @@ class Commands(click.Group):
 
     def main(self, *args: Any, **extra: Any) -> Any:
         """Run the program; a full disk under stdout is an output that cannot be written."""
+        if sys.stderr is None:  # closed by the caller; a file that is opened would take its number
+            sys.stderr = open(os.devnull, "w")  # noqa: SIM115
         try:
             return super().main(*args, **extra)
         except OSError as error:
