@@ -22,6 +22,7 @@ LAYERS = {
     "metrics": (),
     "profiles": ("segments",),
     "horizon_profiles": ("profiles",),
+    "rankings": ("profiles",),
     "baselines": ("data",),
     "linear_profiles": ("baselines", "data", "profiles"),
     "forecasts": ("data",),
@@ -31,7 +32,7 @@ LAYERS = {
     "running": ("data", "layers", "models"),
     "training": ("errors", "data", "layers", "models", "running", "schedules"),
     "evaluation": (
-        "baselines", "data", "forecasts", "metrics", "models", "profiles", "running",
+        "baselines", "data", "forecasts", "metrics", "models", "profiles", "rankings", "running",
     ),
     "fitted": (
         "baselines", "config", "data", "models", "option_checks", "profiles", "segments",
@@ -39,7 +40,7 @@ LAYERS = {
     "plots": (),
     "report": (
         "data", "evaluation", "fitted", "horizon_profiles", "linear_profiles", "outputs", "plots",
-        "profiles", "training",
+        "profiles", "rankings", "training",
     ),
     "model_checks": ("baselines", "config", "data", "errors", "option_checks", "segments"),
     "model_directory": (

@@ -40,7 +40,7 @@ if TYPE_CHECKING:
     from tsattn.models import WindowShape, build_forecaster
     from tsattn.pipeline.comparing import compare
     from tsattn.pipeline.evaluating import evaluate
-    from tsattn.pipeline.explaining import explain, explain_horizon
+    from tsattn.pipeline.explaining import explain, explain_horizon, rank_features
     from tsattn.pipeline.fitting import fit
     from tsattn.pipeline.inspecting import inspect
     from tsattn.pipeline.predicting import predict
@@ -84,6 +84,7 @@ _HOMES = {
     "load": "estimator",
     "make_windows": "data.windows",
     "predict": "pipeline.predicting",
+    "rank_features": "pipeline.explaining",
     "read_table": "data.reading",
     "train": "training",
 }
@@ -125,6 +126,7 @@ __all__ = [
     "load",
     "make_windows",
     "predict",
+    "rank_features",
     "read_table",
     "train",
 ]

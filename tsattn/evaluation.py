@@ -14,6 +14,7 @@ from tsattn.forecasts import Forecast, point_and_quantiles
 from tsattn.metrics import Scores, ScoreSum, skill
 from tsattn.models.forecaster import ATTENTION_SCORES, FORECAST
 from tsattn.profiles import ProfileSum, num_kept
+from tsattn.rankings import block_ends
 from tsattn.running import run_batches
 
 MODEL = "model"
@@ -78,6 +79,11 @@ def evaluate_windows(
     rows_of_one = windows.horizon * windows.num_targets
     kept = evenly_spaced(len(windows), max(max_forecast_rows // rows_of_one, 1))
     attention = horizon_attention = linear_inputs = None
+    blocks = block_ends(
+        len(windows),
+        windows.lookback + windows.horizon,
+        windows.num_targets * windows.lookback * windows.values.shape[1],
+    )
     forecasts, quantiles, actuals = [], [], []
     for index, batch, outputs in run_batches(model, windows):
         point, levels = point_and_quantiles(outputs[FORECAST], quantile_levels)
@@ -98,10 +104,10 @@ def evaluate_windows(
             horizon_attention = _added(horizon_attention, scores, len(windows))
             scores = scores.mean(axis=1)[..., None]  # (batch, lookback, 1)
         if scores is not None:
-            attention = _added(attention, scores, len(windows))
+            attention = _added(attention, scores, len(windows), blocks)
         if linear_path is not None:
             sizes = np.abs(linear_path.regressors(batch))
-            linear_inputs = _added(linear_inputs, sizes, len(windows))
+            linear_inputs = _added(linear_inputs, sizes, len(windows), blocks)
         if on_batch:
             on_batch(index.stop, len(windows))
     return Evaluation(
@@ -124,8 +130,13 @@ def evaluate_windows(
     )
 
 
-def _added(total: ProfileSum | None, scores: np.ndarray, num_windows: int) -> ProfileSum:
+def _added(
+    total: ProfileSum | None,
+    scores: np.ndarray,
+    num_windows: int,
+    blocks: np.ndarray | None = None,
+) -> ProfileSum:
     """Return the sum with the scores of the next windows added; None is an empty one."""
-    total = total or ProfileSum(evenly_spaced(num_windows, num_kept(scores.shape[1:])))
+    total = total or ProfileSum(evenly_spaced(num_windows, num_kept(scores.shape[1:])), blocks)
     total.add(scores)
     return total

@@ -67,6 +67,12 @@ def linear_frame(
     return pd.concat([frame for frame, share in zip(frames, shares, strict=True) if share > 0])
 
 
+def linear_blocks(magnitudes: ProfileSum, linear: LinearBaseline, shares: np.ndarray) -> np.ndarray:
+    """Return the rows of `linear_frame`, added up over blocks of windows: (blocks, rows)."""
+    sums = np.abs(linear.weights[:, :-1]).mean(axis=2) * shares[:, None] * magnitudes.block_sums
+    return np.asarray(sums[:, shares > 0].reshape(len(sums), -1))
+
+
 def _cells(
     inputs: str, target: str, schema: Schema, lookback: int, horizon: int
 ) -> list[tuple[str, str, int]]:

@@ -36,6 +36,7 @@ _CHUNK = 1 << 20
 _PROFILE_TEXTS = ("target", "feature", "kind", "role", "measure")
 _PROFILE_COUNTS = ("horizon_first", "horizon_last", "lag_first", "lag_last", "num_windows")
 _PROFILE_NUMBERS = ("mean", "std", "p10", "p50", "p90")
+_RANKING_TEXTS = ("target", "feature", "role")
 _HORIZON_COUNTS = ("horizon_step", "lag", "num_windows")
 
 
@@ -191,18 +192,31 @@ def read_horizon_profile(directory: Path) -> pd.DataFrame:
     return _read_scores(path, ("target",), _HORIZON_COUNTS, ("mean", "std"))
 
 
+def read_ranking(directory: Path) -> pd.DataFrame | None:
+    """Return the saved ranking of features; None for a model that has none."""
+    path = directory / "attention" / "ranking.csv"
+    if not path.exists():
+        return None
+    return _read_scores(path, _RANKING_TEXTS, ("rank",), ("share",), ("low", "high"))
+
+
 def _read_scores(
-    path: Path, texts: Sequence[str], counts: Sequence[str], numbers: Sequence[str]
+    path: Path,
+    texts: Sequence[str],
+    counts: Sequence[str],
+    numbers: Sequence[str],
+    may_be_missing: Sequence[str] = (),
 ) -> pd.DataFrame:
     """Read a table with just these columns, of which the numbers are finite."""
     types = {
         **dict.fromkeys(texts, "str"),
         **dict.fromkeys(counts, "int64"),
-        **dict.fromkeys(numbers, "float64"),
+        **dict.fromkeys((*numbers, *may_be_missing), "float64"),
     }
     with reading(path):
         # A feature may be called NA.
-        profile = pd.read_csv(path, keep_default_na=False, dtype=types)
+        missing = {name: [""] for name in may_be_missing}
+        profile = pd.read_csv(path, keep_default_na=False, na_values=missing, dtype=types)
         if set(profile.columns) != set(types) or profile.empty:
             raise altered(path, "it has other columns, or no rows")
         if not np.isfinite(profile[list(numbers)].to_numpy()).all():

@@ -13,9 +13,10 @@ from tsattn.data.series import TimeSeries
 from tsattn.evaluation import UNITS, Evaluation
 from tsattn.fitted import FittedForecaster, time_text
 from tsattn.horizon_profiles import horizon_frame
-from tsattn.linear_profiles import linear_frame
+from tsattn.linear_profiles import linear_blocks, linear_frame
 from tsattn.outputs import atomic_file
-from tsattn.profiles import CONTRIBUTION_UNIT, AttentionProfile
+from tsattn.profiles import CONTRIBUTION_UNIT, AttentionProfile, ranks_features
+from tsattn.rankings import feature_ranking
 from tsattn.training import History
 
 NUM_EXAMPLES = 4
@@ -89,6 +90,9 @@ def write_attention(
     frame = profile_frame(fitted, evaluation)
     directory.mkdir(exist_ok=True)
     frame.to_csv(directory / "profile.csv", index=False, float_format=FLOAT_FORMAT)
+    ranking = ranking_frame(fitted, evaluation)
+    if ranking is not None:
+        ranking.to_csv(directory / "ranking.csv", index=False, float_format=FLOAT_FORMAT)
     # (windows, steps, channels); of a recurrent decoder (windows, horizon, steps)
     kept = evaluation.horizon_attention or evaluation.attention
     np.savez_compressed(
@@ -124,6 +128,26 @@ def profile_frame(fitted: FittedForecaster, evaluation: Evaluation) -> pd.DataFr
         horizon=fitted.horizon,
     )
     return pd.concat([frame, linear], ignore_index=True)
+
+
+def ranking_frame(fitted: FittedForecaster, evaluation: Evaluation) -> pd.DataFrame | None:
+    """Return the rows of `attention/ranking.csv`; None where nothing ranks the features.
+
+    The blocks of the intervals have the order of the rows of `profile_frame`.
+    """
+    frame = profile_frame(fitted, evaluation)
+    if evaluation.attention is None or not ranks_features(frame):
+        return None
+    profile = fitted.profile(evaluation.attention)
+    blocks = [profile.in_rows(evaluation.attention.block_sums)]
+    if evaluation.linear_inputs is not None:
+        blocks.append(linear_blocks(evaluation.linear_inputs, fitted.linear, fitted.linear_shares))
+    return feature_ranking(
+        frame,
+        np.concatenate(blocks, axis=1),
+        dict(zip(fitted.schema.targets, fitted.linear_shares.tolist(), strict=True)),
+        targets_apart=fitted.options.encoder == "per-feature",
+    )
 
 
 def horizon_errors(evaluation: Evaluation) -> pd.DataFrame:

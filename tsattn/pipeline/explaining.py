@@ -19,6 +19,7 @@ from tsattn.model_directory import (
     read_horizon_profile,
     read_options,
     read_profile,
+    read_ranking,
     write_manifest,
 )
 from tsattn.option_checks import parse_split
@@ -27,7 +28,7 @@ from tsattn.pipeline.fitting import evaluate_fitted
 from tsattn.pipeline.known_rows import read_known
 from tsattn.pipeline.tables import Data
 from tsattn.progress import Progress
-from tsattn.report import profile_frame, write_attention
+from tsattn.report import profile_frame, ranking_frame, write_attention
 from tsattn.running import compile_for
 
 SPLITS = ("train", "val", "test", "all")
@@ -38,6 +39,7 @@ class Explanation(NamedTuple):
 
     profile: pd.DataFrame  # the columns of `attention/profile.csv`
     horizon: pd.DataFrame | None  # those of `attention/horizon.csv`; None without such a decoder
+    ranking: pd.DataFrame | None  # those of `attention/ranking.csv`; None if nothing ranks features
 
 
 def saved_explanation(model: str | Path) -> Explanation:
@@ -55,6 +57,7 @@ def saved_explanation(model: str | Path) -> Explanation:
     return Explanation(
         profile=read_profile(directory),
         horizon=read_horizon_profile(directory) if is_recurrent else None,
+        ranking=read_ranking(directory),
     )
 
 
@@ -79,6 +82,34 @@ def explain(
     return explain_windows(
         model, data, split=split, output=output, overwrite=overwrite, progress=progress
     ).profile
+
+
+def rank_features(
+    model: str | Path | FittedForecaster,
+    data: Data,
+    *,
+    split: str = "all",
+    progress: Progress | None = None,
+) -> pd.DataFrame:
+    """Return which features the forecast of each target rests on, over windows of some data.
+
+    Returns:
+        `target, feature, role, share, low, high, rank`. The shares of a target sum to 1: those of
+        the attention, weighted by the share of the network in the forecast, and those of the
+        contributions of the linear path, weighted by its share. `low` and `high` bound a share
+        with 95 % over windows; see `tsattn.rankings.feature_ranking`.
+
+    Raises:
+        UsageError: nothing ranks the features. The others are those of `explain_windows`.
+    """
+    fitted = model if isinstance(model, FittedForecaster) else load_fitted(model)
+    ranking = explain_windows(fitted, data, split=split, progress=progress).ranking
+    if ranking is None:
+        raise UsageError(
+            "Features can be ranked only by attention scores that compare them. Received: a model "
+            f"with attention {fitted.options.attention}. Fit one with --attention bottleneck."
+        )
+    return ranking
 
 
 def explain_horizon(
@@ -152,6 +183,7 @@ def explain_windows(
     return Explanation(
         profile=profile_frame(fitted, evaluation),
         horizon=horizon_frame(horizon, fitted.profile_target) if horizon else None,
+        ranking=ranking_frame(fitted, evaluation),
     )
 
 
