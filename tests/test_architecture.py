@@ -23,6 +23,9 @@ LAYERS = {
     "profiles": ("segments",),
     "horizon_profiles": ("profiles",),
     "rankings": ("profiles",),
+    "cells": ("profiles", "rankings"),
+    "faithfulness": (),
+    "verdicts": (),
     "baselines": ("data",),
     "linear_profiles": ("baselines", "data", "profiles"),
     "forecasts": ("data",),
@@ -37,6 +40,8 @@ LAYERS = {
     "fitted": (
         "baselines", "config", "data", "models", "option_checks", "profiles", "segments",
     ),
+    "occlusion": ("data", "fitted", "forecasts", "layers", "models", "running"),
+    "controls": ("fitted", "layers"),
     "plots": (),
     "report": (
         "data", "evaluation", "fitted", "horizon_profiles", "linear_profiles", "outputs", "plots",
@@ -47,9 +52,10 @@ LAYERS = {
         "config", "errors", "fitted", "model_checks", "outputs", "report",
     ),
     "pipeline": (
-        "backend", "baselines", "config", "data", "errors", "evaluation", "fitted", "forecasts",
-        "horizon_profiles", "metrics", "model_directory", "models", "option_checks", "outputs",
-        "profiles", "progress", "report", "running", "schedules", "segments", "training",
+        "backend", "baselines", "cells", "config", "controls", "data", "errors", "evaluation",
+        "faithfulness", "fitted", "forecasts", "horizon_profiles", "metrics", "model_directory",
+        "models", "occlusion", "option_checks", "outputs", "profiles", "progress", "report",
+        "running", "schedules", "segments", "training", "verdicts",
     ),
     "estimator": ("backend", "config", "pipeline"),
     "demos": ("errors", "layers", "model_directory", "outputs", "plots"),
@@ -63,6 +69,8 @@ EXTERNAL = {
     "layers": {"keras"},
     "models": {"keras"},
     "metrics": {"numpy"},
+    "faithfulness": {"numpy", "scipy", "sklearn"},
+    "verdicts": set(),
     "data": {"numpy", "pandas", "pyarrow"},
     "cli": {"click"},
 }

@@ -38,6 +38,7 @@ if TYPE_CHECKING:
         WindowStatistics,
     )
     from tsattn.models import WindowShape, build_forecaster
+    from tsattn.pipeline.checking import check
     from tsattn.pipeline.comparing import compare
     from tsattn.pipeline.evaluating import evaluate
     from tsattn.pipeline.explaining import explain, explain_horizon, rank_features
@@ -74,6 +75,7 @@ _HOMES = {
     "WindowStatistics": "layers",
     "Windows": "data.windows",
     "build_forecaster": "models",
+    "check": "pipeline.checking",
     "compare": "pipeline.comparing",
     "evaluate": "pipeline.evaluating",
     "explain": "pipeline.explaining",
@@ -116,6 +118,7 @@ __all__ = [
     "WindowStatistics",
     "Windows",
     "build_forecaster",
+    "check",
     "compare",
     "evaluate",
     "explain",

@@ -3,6 +3,7 @@
 import hashlib
 import importlib.metadata
 import json
+import shutil
 import warnings
 from collections.abc import Sequence
 from dataclasses import asdict
@@ -26,8 +27,8 @@ from tsattn.model_checks import (
     checked_schema,
     reading,
 )
-from tsattn.outputs import MANIFEST, MODEL
-from tsattn.report import write_json
+from tsattn.outputs import MANIFEST, MODEL, atomic_directory
+from tsattn.report import FAITHFULNESS, write_faithfulness, write_json
 
 FORMAT_VERSION = 1
 _PACKAGES = ("tsattn", "keras", "tensorflow", "jax", "torch", "numpy", "pandas", "scikit-learn")
@@ -198,6 +199,29 @@ def read_ranking(directory: Path) -> pd.DataFrame | None:
     if not path.exists():
         return None
     return _read_scores(path, _RANKING_TEXTS, ("rank",), ("share",), ("low", "high"))
+
+
+def read_faithfulness(directory: Path) -> dict[str, Any] | None:
+    """Return what the test of the saved profile found; None where it was not tested."""
+    path = directory / "attention" / FAITHFULNESS
+    if not path.exists():
+        return None
+    content = read_json(path)
+    reasons = content.get("reasons")
+    if not isinstance(content.get("verdict"), str) or not isinstance(reasons, list):
+        raise altered(path, "it has no verdict or no reasons")
+    return content
+
+
+def add_faithfulness(directory: Path, content: dict[str, Any]) -> None:
+    """Add what the test of the saved profile found to a model, which is whole at any moment."""
+    manifest = read_json(directory / MANIFEST)
+    with atomic_directory(directory, overwrite=True) as new:
+        shutil.copytree(directory, new, dirs_exist_ok=True)
+        write_faithfulness(new / "attention", content)
+        name = f"attention/{FAITHFULNESS}"
+        files = {**manifest["files"], name: file_sha256(new / name)}
+        write_json(new / MANIFEST, {**manifest, "files": files})
 
 
 def _read_scores(

@@ -20,6 +20,7 @@ from tsattn.rankings import feature_ranking
 from tsattn.training import History
 
 NUM_EXAMPLES = 4
+FAITHFULNESS = "faithfulness.json"
 FLOAT_FORMAT = "%.12g"
 
 
@@ -110,6 +111,11 @@ def write_attention(
         figure = plots.plot_horizon_heatmap(horizon)
         plots.save_figure(figure, plot_folder / "horizon_heatmap.png")
     return profile
+
+
+def write_faithfulness(directory: Path, content: dict[str, Any]) -> None:
+    """Write what the test of a profile found, beside the profile."""
+    write_json(directory / FAITHFULNESS, content)
 
 
 def profile_frame(fitted: FittedForecaster, evaluation: Evaluation) -> pd.DataFrame:

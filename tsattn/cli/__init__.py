@@ -14,6 +14,7 @@ from tsattn import config, option_checks
 from tsattn.cli import options
 from tsattn.cli.comparing import compare
 from tsattn.cli.demos import demo
+from tsattn.cli.explaining import explain
 from tsattn.errors import DataError, OutputError, TsattnError
 
 SOME_SKIPPED = 9
@@ -78,6 +79,7 @@ def main() -> None:
 @options.data_argument
 @options.config_option
 @click.option("--output", "-o", type=options.PATH, help="[default: model-<target>/]")
+@click.option("--no-check", is_flag=True, help="Do not test the attention profile.")
 @options.combined(
     options.output_options,
     options.data_options,
@@ -87,7 +89,13 @@ def main() -> None:
     options.training_options,
 )
 def fit(
-    data: Path, output: Path | None, overwrite: bool, as_json: bool, quiet: bool, **given: Any
+    data: Path,
+    output: Path | None,
+    no_check: bool,
+    overwrite: bool,
+    as_json: bool,
+    quiet: bool,
+    **given: Any,
 ) -> None:
     """Train a forecaster on DATA (CSV or Parquet), evaluate it and save it."""
     wanted = options.fit_options(given)
@@ -103,7 +111,7 @@ def fit(
     from tsattn.pipeline import fitting
     from tsattn.progress import Progress
 
-    result = fitting.fit(data, wanted, progress=Progress(quiet=quiet))
+    result = fitting.fit(data, wanted, check=not no_check, progress=Progress(quiet=quiet))
     fitting.save(result, output, overwrite=overwrite)
     if as_json:
         printing.print_json({"model": str(output), **result.to_json()})
@@ -129,67 +137,6 @@ def inspect_command(data: Path, as_json: bool, quiet: bool, **given: Any) -> Non
         click.echo("\n".join(inspection.to_lines()))
     if inspection.problems:
         sys.exit(DataError.exit_code)
-
-
-@main.command()
-@options.model_argument
-@click.option("--data", type=options.PATH, help="Profile the windows of these rows instead.")
-@click.option(
-    "--split",
-    type=click.Choice(("train", "val", "test", "all")),
-    help="Which windows. [default: test; all with --data]",
-)
-@click.option("--output", "-o", type=options.PATH, help="With --data: a folder to write to.")
-@options.combined(options.output_options)
-def explain(
-    model: Path,
-    data: Path | None,
-    split: str | None,
-    output: Path | None,
-    overwrite: bool,
-    as_json: bool,
-    quiet: bool,
-) -> None:
-    """Show which lags of each feature the attention of MODEL rests on."""
-    if data is None:
-        config.require(
-            split in (None, "test"),
-            "The model directory holds the profile of the test windows only.",
-            f"split={split}",
-            "Give the data with --data.",
-        )
-        config.require(
-            output is None,
-            "The profile without --data is in the model directory already.",
-            f"output={output}",
-            "Leave --output out, or give other data with --data.",
-        )
-    config.require(
-        not overwrite or output is not None,
-        "--overwrite replaces what is at --output.",
-        "--overwrite without --output",
-        "Leave --overwrite out, or name an output with --data and --output.",
-    )
-    from tsattn.backend import start_keras
-
-    start_keras()
-    from tsattn.cli import printing
-    from tsattn.pipeline import explaining
-    from tsattn.progress import Progress
-
-    if data is None:
-        explanation = explaining.saved_explanation(model)
-    else:
-        explanation = explaining.explain_windows(
-            model,
-            data,
-            split=split or "all",
-            output=output,
-            overwrite=overwrite,
-            progress=Progress(quiet=quiet),
-        )
-    folder = output if data else model / "attention"
-    printing.print_explanation(explanation, folder, as_json=as_json)
 
 
 @main.command()
@@ -267,6 +214,7 @@ def evaluate(
 
 main.add_command(compare)
 main.add_command(demo)
+main.add_command(explain)
 
 
 @main.group()

@@ -57,6 +57,8 @@ def print_fit(result: "FitResult", output: Path) -> None:
     """Print the scores of a fit on its test windows, or its validation windows without any."""
     name = "test" if "test" in result.evaluations else "val"
     _print_scores(result.evaluations[name], name)
+    if result.faithfulness is not None:
+        click.echo(f"\n{_verdict(result.faithfulness)}")
     click.echo(f"\nmodel, metrics and plots: {output}")
 
 
@@ -85,7 +87,11 @@ def print_explanation(explanation: "Explanation", folder: Path | None, *, as_jso
         content |= {} if explanation.ranking is None else {"ranking": explanation.ranking}
         content |= {} if horizon is None else {"horizon": horizon}
         content |= {} if linear is None else {"linear_path": linear}
-        print_json({name: _records(frame) for name, frame in content.items()})
+        tested = explanation.faithfulness
+        print_json(
+            {name: _records(frame) for name, frame in content.items()}
+            | ({} if tested is None else {"faithfulness": tested})
+        )
         return
     click.echo(table(summary, PROFILE_FORMATS))
     windows = int(profile["num_windows"].iloc[0])
@@ -100,8 +106,18 @@ def print_explanation(explanation: "Explanation", folder: Path | None, *, as_jso
         click.echo(f"\n{table(shown, PROFILE_FORMATS)}\n\n{HORIZON_MEANING}")
     if linear is not None:
         click.echo(f"\n{table(linear.head(MAX_LINEAR_ROWS), PROFILE_FORMATS)}\n\n{LINEAR_MEANING}")
+    if explanation.faithfulness is not None:
+        click.echo(f"\n{_verdict(explanation.faithfulness)}")
     if folder is not None:
         click.echo(f"profile and scores: {folder}")
+
+
+def _verdict(found: dict[str, Any]) -> str:
+    """Return the verdict on a profile and its reasons."""
+    how = "quick test" if found.get("is_quick") else "test"
+    return "\n".join(
+        [f"verdict of the {how} of the profile: {found['verdict']}", *found["reasons"]]
+    )
 
 
 def _records(frame: pd.DataFrame) -> list[dict[str, Any]]:

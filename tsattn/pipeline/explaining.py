@@ -1,7 +1,7 @@
 """`explain`: the attention profile of a model, as saved or on new data."""
 
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import pandas as pd
 
@@ -16,6 +16,7 @@ from tsattn.horizon_profiles import horizon_frame
 from tsattn.model_directory import (
     check_directory,
     load_fitted,
+    read_faithfulness,
     read_horizon_profile,
     read_options,
     read_profile,
@@ -40,6 +41,7 @@ class Explanation(NamedTuple):
     profile: pd.DataFrame  # the columns of `attention/profile.csv`
     horizon: pd.DataFrame | None  # those of `attention/horizon.csv`; None without such a decoder
     ranking: pd.DataFrame | None  # those of `attention/ranking.csv`; None if nothing ranks features
+    faithfulness: dict[str, Any] | None = None  # what the test of the profile found; None: untested
 
 
 def saved_explanation(model: str | Path) -> Explanation:
@@ -58,6 +60,7 @@ def saved_explanation(model: str | Path) -> Explanation:
         profile=read_profile(directory),
         horizon=read_horizon_profile(directory) if is_recurrent else None,
         ranking=read_ranking(directory),
+        faithfulness=read_faithfulness(directory),
     )
 
 

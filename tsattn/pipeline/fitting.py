@@ -1,6 +1,6 @@
 """`fit`: from a table to a trained, evaluated and saved forecaster."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -14,22 +14,22 @@ from tsattn.baselines import fit_linear
 from tsattn.config import SCHEMA_OPTIONS, FitOptions, listed, require
 from tsattn.data.calendar import calendar_names, check_calendar, choose_calendar
 from tsattn.data.frequency import seasonality
-from tsattn.data.inputs import scaled_windows
 from tsattn.data.scaling import Scaler, check_targets, fit_scaler
 from tsattn.data.schema import infer_schema
 from tsattn.data.series import TimeSeries, series_from_frame
 from tsattn.data.splits import Split, split_series
-from tsattn.data.windows import Windows, choose_lookback_horizon, find_origins
-from tsattn.errors import DataError
+from tsattn.data.windows import Windows, choose_lookback_horizon
 from tsattn.evaluation import Evaluation, evaluate_windows
 from tsattn.fitted import FittedForecaster, build_model, time_text
 from tsattn.metrics import seasonal_naive_mae
 from tsattn.model_directory import file_sha256, save_fitted, write_manifest
 from tsattn.option_checks import check_options, parse_split, settled_linear_path, settled_structure
 from tsattn.outputs import atomic_directory
+from tsattn.pipeline.measuring import measure
+from tsattn.pipeline.splitting import split_windows
 from tsattn.pipeline.tables import Data, as_table
 from tsattn.progress import Progress
-from tsattn.report import split_metrics, write_report
+from tsattn.report import profile_frame, split_metrics, write_faithfulness, write_report
 from tsattn.schedules import choose_epochs
 from tsattn.segments import choose_segment
 from tsattn.training import History, blend_linear_path, train
@@ -46,6 +46,9 @@ TRAIN_OPTIONS = (
 )
 
 
+LEAST_SECONDS = 2.0  # of a quick test of the profile: what compiling takes
+
+
 @dataclass(frozen=True, kw_only=True)
 class FitResult:
     """A trained forecaster and how it did."""
@@ -55,6 +58,7 @@ class FitResult:
     history: History
     evaluations: dict[str, Evaluation]  # "val", and "test" if rows were set aside
     notes: tuple[str, ...]
+    faithfulness: dict[str, Any] | None = None  # None where the profile was not tested
 
     def to_json(self) -> dict[str, Any]:
         """Return the metrics of every split, and the notes, as JSON-ready values."""
@@ -62,11 +66,17 @@ class FitResult:
             name: split_metrics(evaluation, self.series)
             for name, evaluation in self.evaluations.items()
         }
-        return {"metrics": metrics, "notes": list(self.notes)}
+        tested = {} if self.faithfulness is None else {"faithfulness": self.faithfulness}
+        return {"metrics": metrics, "notes": list(self.notes), **tested}
 
 
-def fit(data: Data, options: FitOptions, *, progress: Progress | None = None) -> FitResult:
+def fit(
+    data: Data, options: FitOptions, *, check: bool = True, progress: Progress | None = None
+) -> FitResult:
     """Train a forecaster on a table and evaluate it on its validation and test rows.
+
+    With `check`, and after a training of 20 seconds or more, the attention profile is tested for at
+    most a tenth of the time of the training, see `tsattn.check`.
 
     Raises:
         UsageError: options that are wrong or do not fit together.
@@ -82,7 +92,7 @@ def fit(data: Data, options: FitOptions, *, progress: Progress | None = None) ->
     options, chosen = _settle(options, series)
     scaler = fit_scaler(series.values, split.train, series.schema.features, offsets=series.offsets)
     constant = _check_constant(scaler, series)
-    windows, left_out = _split_windows(series, split, scaler, options)
+    windows, left_out = split_windows(series, split, scaler, options)
     options.epochs = options.epochs or _epochs(options, len(windows["train"]))
     notes += [*chosen, *constant, *left_out]
     for note in notes:
@@ -100,6 +110,7 @@ def fit(data: Data, options: FitOptions, *, progress: Progress | None = None) ->
         history=history,
         evaluations=evaluations,
         notes=tuple(notes),
+        faithfulness=_quick_check(fitted, series, evaluations, history) if check else None,
     )
 
 
@@ -113,6 +124,8 @@ def save(result: FitResult, output: Path, *, overwrite: bool = False) -> None:
     with atomic_directory(output, overwrite=overwrite) as directory:
         save_fitted(directory, result.fitted)
         write_report(directory, result.fitted, result.series, result.history, result.evaluations)
+        if result.faithfulness is not None:
+            write_faithfulness(directory / "attention", result.faithfulness)
         write_manifest(directory, result.fitted.data_sha256)
 
 
@@ -134,6 +147,24 @@ def evaluate_fitted(
         linear_path=fitted.linear if fitted.linear_shares.any() else None,
         on_batch=on_batch,
     )
+
+
+def _quick_check(
+    fitted: FittedForecaster,
+    series: TimeSeries,
+    evaluations: dict[str, Evaluation],
+    history: History,
+) -> dict[str, Any] | None:
+    """Test the profile in a tenth of the time of the training; None where that is too short."""
+    seconds = 0.1 * sum(epoch.seconds for epoch in history.epochs)
+    name = "test" if "test" in evaluations else "val"
+    shown = evaluations[name]
+    if shown.attention is None or seconds < LEAST_SECONDS or history.interrupted:
+        return None
+    profile = profile_frame(fitted, shown)
+    seasonal = fitted.baselines(series)["seasonal_naive"]
+    found = measure(fitted, profile, shown.windows, seasonal=seasonal, seconds=seconds)
+    return None if found is None else {**found, "split": name, "is_quick": True}
 
 
 def _read_series(data: Data, options: FitOptions) -> tuple[TimeSeries, list[str]]:
@@ -250,42 +281,6 @@ def _check_constant(scaler: Scaler, series: TimeSeries) -> list[str]:
     if not scaler.constant:
         return []
     return [f"constant over the train rows, read as zeros: {listed(scaler.constant)}"]
-
-
-def _split_windows(
-    series: TimeSeries, split: Split, scaler: Scaler, options: FitOptions
-) -> tuple[dict[str, Windows], list[str]]:
-    """Return the windows of train, val and, if it has rows, test; and notes on those left out."""
-    lookback, horizon = options.lookback or 0, options.horizon or 0
-    base = scaled_windows(series, scaler, np.empty(0, np.int64), lookback=lookback, horizon=horizon)
-    windows, notes = {}, []
-    for name in ("train", "val", "test"):
-        parts = split.part(name)
-        if name == "test" and all(part.stop == part.start for part in parts):
-            continue
-        found = find_origins(
-            series,
-            parts,
-            lookback=lookback,
-            horizon=horizon,
-            score_filled=options.score_filled,
-        )
-        for count, why in ((found.num_missing, "missing"), (found.num_filled, "filled target")):
-            if count:
-                notes.append(f"{name}: {count:,} windows with a {why} value left out")
-        if not len(found.origins):
-            raise DataError(_no_windows(name, parts, lookback, horizon))
-        windows[name] = replace(base, origins=found.origins)
-    return windows, notes
-
-
-def _no_windows(name: str, parts: Sequence[slice], lookback: int, horizon: int) -> str:
-    rows = max(part.stop - part.start for part in parts)
-    return (
-        f"The {name} split must hold a window: its targets, {horizon} rows, in the split, and "
-        f"{lookback} rows before them. Received: {rows} rows in the split. Use a shorter "
-        "--horizon or --lookback, another --split, --fill for gaps, or more data."
-    )
 
 
 def _seen_until(series: TimeSeries, split: Split) -> dict[str, str] | None:
