@@ -145,7 +145,7 @@ def _errors(forecast: np.ndarray, targets: np.ndarray) -> np.ndarray:
 def _compare(fitted: FittedForecaster, cells: Cells, occluded: OccludedWindows) -> dict[str, Any]:
     """Replace cells one by one, by feature, and in the order of profile and of occlusion."""
     names = _Names(fitted)
-    whole = next(occluded.forecasts([names.masks(cells, [])]))
+    whole = _whole(occluded, names, cells)
     targets = occluded.batch.targets
 
     def run(chosen: list[np.ndarray]) -> list[np.ndarray]:
@@ -194,6 +194,27 @@ def _compare(fitted: FittedForecaster, cells: Cells, occluded: OccludedWindows) 
         },
         "outside": _outside(names, cells, occluded, whole, float(of_features[-1])),
     }
+
+
+def _whole(occluded: OccludedWindows, names: "_Names", cells: Cells) -> np.ndarray:
+    """Return the forecast when nothing is replaced."""
+    return next(occluded.forecasts([names.masks(cells, [])]))
+
+
+def occlusion_effects(
+    fitted: FittedForecaster, profile: pd.DataFrame, windows: Windows, num_windows: int = 256
+) -> np.ndarray:
+    """Return how much the forecast changes when each cell of a profile is replaced: (cells,).
+
+    The cells are those of `cells_of`; the mean size of the change is in standard deviations of the
+    target.
+    """
+    cells, names = cells_of(fitted, profile), _Names(fitted)
+    with_path = ranks_features(profile)
+    occluded = OccludedWindows(fitted, windows.spread(num_windows), with_linear_path=with_path)
+    whole = _whole(occluded, names, cells)
+    changed = occluded.forecasts(names.masks(cells, [i]) for i in range(len(cells)))
+    return np.array([float(np.abs(forecast - whole).mean()) for forecast in changed])
 
 
 def _by_percent(values: np.ndarray) -> dict[str, float]:
