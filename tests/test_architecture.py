@@ -41,7 +41,7 @@ LAYERS = {
         "baselines", "config", "data", "models", "option_checks", "profiles", "segments",
     ),
     "occlusion": ("data", "fitted", "forecasts", "layers", "models", "running"),
-    "controls": ("fitted", "layers"),
+    "controls": ("fitted", "layers", "models"),
     "plots": (),
     "report": (
         "data", "evaluation", "fitted", "horizon_profiles", "linear_profiles", "outputs", "plots",

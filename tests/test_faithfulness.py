@@ -32,20 +32,21 @@ def test_heaviest_cells_hold_95_percent() -> None:
 
 
 def test_agreement_by_hand() -> None:
-    # Of the first three cells two pairs are in order and one is not; the others have no mass.
-    profile = np.array([0.5, 0.3, 0.2, 0.0, 0.0])
-    effects = np.array([0.5, 0.2, 0.3, 0.001, 0.0])
-    assert agreement(profile, effects) == pytest.approx(1 / 3)
+    # Of the six pairs of the first four cells five are in order; the others have no mass.
+    profile = np.array([0.4, 0.3, 0.2, 0.1, 0.0, 0.0])
+    effects = np.array([0.4, 0.2, 0.3, 0.1, 0.001, 0.0])
+    assert agreement(profile, effects) == pytest.approx(4 / 6)
     assert agreement(profile, 7 * profile) == 1
-    assert agreement(np.array([1.0, 0.0]), np.array([2.0, 0.0])) is None
+    assert agreement(profile[:4], profile[3::-1]) == -1
+    assert agreement(np.array([3.0, 2.0, 1.0]), np.array([2.0, 1.0, 3.0])) is None
     assert agreement(np.ones(4), np.arange(4.0)) == 0
 
 
 def test_agreement_in_groups_weighs_them_by_their_effects() -> None:
-    profile = np.array([0.5, 0.3, 0.3, 0.5])
-    effects = np.array([3.0, 2.0, 1.0, 0.5])
-    groups = np.array([0, 0, 1, 1])
-    assert agreement_in_groups(profile, effects, groups) == pytest.approx((5 - 1.5) / 6.5)
+    profile = np.array([4.0, 3, 2, 1, 4, 3, 2, 1, 1, 0])
+    effects = np.array([4.0, 3, 2, 1, 1, 2, 3, 4, 0, 9]) * [3, 3, 3, 3, 1, 1, 1, 1, 1, 1]
+    groups = np.repeat([0, 1, 2], [4, 4, 2])
+    assert agreement_in_groups(profile, effects, groups) == pytest.approx((30 - 10) / 40)
 
 
 def test_deletion_order_compares_within_groups() -> None:

@@ -9,6 +9,7 @@ import numpy as np
 
 from tsattn.fitted import FittedForecaster, build_model
 from tsattn.layers import BottleneckAttention
+from tsattn.models import LINEAR_PATH
 
 # The layers of `tsattn.models` that make the scores shown, and their weights without which all
 # logits are equal.
@@ -39,6 +40,21 @@ def uniform_attention(model: keras.Model, nats: np.ndarray) -> Iterator[None]:
         yield
     finally:
         model.set_weights(before)
+
+
+@contextmanager
+def network_alone(model: keras.Model) -> Iterator[None]:
+    """Take the linear path of a model out of its forecast for a while."""
+    if LINEAR_PATH not in {layer.name for layer in model.layers}:
+        yield
+        return
+    share = model.get_layer(LINEAR_PATH).share
+    before = keras.ops.convert_to_numpy(share)
+    try:
+        share.assign(np.zeros(share.shape))
+        yield
+    finally:
+        share.assign(before)
 
 
 def _gates(nats: np.ndarray) -> np.ndarray:

@@ -9,6 +9,7 @@ from sklearn import metrics
 
 FRACTIONS = (0.01, 0.05, 0.1, 0.2, 0.5)  # of the cells that are replaced
 _HEAVY = 0.95  # of the mass: cells beyond it have an order that means nothing
+_FEWEST_CELLS = 4  # whose order is compared
 _NUM_DRAWS = 1_000
 
 
@@ -24,16 +25,16 @@ def heaviest(mass: np.ndarray) -> np.ndarray:
 def agreement(profile: np.ndarray, effects: np.ndarray) -> float | None:
     """Return Kendall's tau-b of a profile with the effects of occlusion.
 
-    It is taken over the cells that hold 95 % of the mass of either one. None where that is one
-    cell; 0 where one of them makes no difference between the cells (Kendall 1945, "The treatment
-    of ties in ranking problems").
+    It is taken over the cells that hold 95 % of the mass of either one. None where these are fewer
+    than 4, whose order may be chance; 0 where one of the two makes no difference between the cells
+    (Kendall 1945, "The treatment of ties in ranking problems").
 
     Args:
         profile: (cells,) mass of each cell.
         effects: (cells,) change of the forecast when the cell is replaced.
     """
     both = heaviest(profile) | heaviest(effects)
-    if both.sum() < 2:
+    if both.sum() < _FEWEST_CELLS:
         return None
     a, b = profile[both], effects[both]
     if np.ptp(a) <= 1e-9 * a.max() or np.ptp(b) <= 1e-9 * b.max():

@@ -20,6 +20,9 @@ LEAST_CHANGE = 0.1  # of the mass; true .74, .63; per dimension before a GRU .07
 LEAST_STABILITY = 0.5
 MOST_ON_SHUFFLED = 0.2
 MOST_OUTSIDE = 2 / 3
+# Of the forecast: with more of it by the linear path, whose contributions are exact, the profile is
+# mostly these, or, where they cannot be put together, about the lesser part of the forecast.
+MOST_LINEAR = 0.5
 _WORTH_SAYING = 0.1
 
 
@@ -62,10 +65,26 @@ def _faults(findings: Mapping[str, Any]) -> list[str]:
             f"{shown} of what it does for the most effective cells, and it should be "
             f"{LEAST_DELETION:.0%}."
         )
+    path = findings["linear_path"]
+    if not (path["in_profile"] and path["share"] > MOST_LINEAR):
+        faults += _control_faults(findings)
+    if _outside(findings, "known_ahead") > MOST_OUTSIDE:
+        faults.append("Most of the forecast rests on what the profile has no rows for.")
+    if not path["in_profile"] and path["share"] > MOST_LINEAR:
+        faults.append(
+            f"The linear path has {path['share']:.0%} of the forecast, and scores that do not "
+            "compare features cannot be put together with it: they are about the rest only."
+        )
+    return faults + _refit_faults(findings)
+
+
+def _control_faults(findings: Mapping[str, Any]) -> list[str]:
+    """Return what speaks against the attention of the network, the linear path left out."""
+    faults = []
     uniform = findings["uniform"]
     if uniform["uniform_mse"] < LEAST_UNIFORM_LOSS * uniform["mse"]:
         faults.append(
-            "The forecast does as well with uniform attention "
+            "The network does as well with uniform attention "
             f"(MSE {uniform['uniform_mse']:.4g} against {uniform['mse']:.4g}): what the attention "
             "prefers makes no difference."
         )
@@ -75,15 +94,7 @@ def _faults(findings: Mapping[str, Any]) -> list[str]:
             f"Random weights give nearly the same profile ({change:.0%} of the mass elsewhere, "
             f"should be {LEAST_CHANGE:.0%}): it does not show what was learnt."
         )
-    if _outside(findings, "known_ahead") > MOST_OUTSIDE:
-        faults.append("Most of the forecast rests on what the profile has no rows for.")
-    path = findings["linear_path"]
-    if not path["in_profile"] and path["share"] > MOST_OUTSIDE:
-        faults.append(
-            f"The linear path has {path['share']:.0%} of the forecast, and scores that do not "
-            "compare features cannot be put together with it: they are about the rest only."
-        )
-    return faults + _refit_faults(findings)
+    return faults
 
 
 def _refit_faults(findings: Mapping[str, Any]) -> list[str]:
@@ -142,5 +153,14 @@ def _merits(findings: Mapping[str, Any]) -> list[str]:
         f"{skill:.0%} closer to that than a uniform one{agrees}.",
         f"Replacing the cells that it calls important harms the forecast {ratio:.0%} as much as "
         "replacing the most effective ones.",
-        "Neither uniform attention nor random weights do the same.",
+        _last_merit(findings["linear_path"]),
     ]
+
+
+def _last_merit(path: Mapping[str, Any]) -> str:
+    if path["share"] <= MOST_LINEAR:
+        return "Neither uniform attention nor random weights do the same."
+    return (
+        f"The linear path has {path['share']:.0%} of the forecast, and most of the profile is its "
+        "contributions, which are exact."
+    )

@@ -10,7 +10,7 @@ import pandas as pd
 
 from tsattn.baselines import Forecaster, last_value
 from tsattn.cells import Cells, cell_masks, profile_cells
-from tsattn.controls import uniform_attention, untrained
+from tsattn.controls import network_alone, uniform_attention, untrained
 from tsattn.data.calendar import calendar_names
 from tsattn.data.windows import Windows
 from tsattn.faithfulness import (
@@ -119,18 +119,23 @@ def _accuracy(fitted: FittedForecaster, windows: Windows, seasonal: Forecaster) 
     spacing = max(float(np.median(np.diff(scored.origins))), 1.0) if len(scored) > 1 else 1.0
     block = max(math.ceil((scored.lookback + scored.horizon) / spacing), 1)
     model = together.pop("model")
-    with uniform_attention(fitted.model, np.concatenate(scores)):
-        uniform = [
-            _errors(_point(fitted, outputs), batch.targets)
-            for _, batch, outputs in run_batches(fitted.model, scored)
-        ]
+    with network_alone(fitted.model):
+        alone = _mse_of(fitted, scored) if fitted.linear_shares.any() else float(model.mean())
+        with uniform_attention(fitted.model, np.concatenate(scores)):
+            uniform = _mse_of(fitted, scored)
     return {
         "signal": gain_over(model, together, block),
-        "uniform": {
-            "mse": float(model.mean()),
-            "uniform_mse": float(np.concatenate(uniform).mean()),
-        },
+        "uniform": {"mse": alone, "uniform_mse": uniform},
     }
+
+
+def _mse_of(fitted: FittedForecaster, windows: Windows) -> float:
+    """Return the mean squared error of the model as its weights are now."""
+    errors = [
+        _errors(_point(fitted, outputs), batch.targets)
+        for _, batch, outputs in run_batches(fitted.model, windows)
+    ]
+    return float(np.concatenate(errors).mean())
 
 
 def _point(fitted: FittedForecaster, outputs: dict[str, np.ndarray]) -> np.ndarray:
