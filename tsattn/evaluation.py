@@ -84,6 +84,8 @@ def evaluate_windows(
         windows.lookback + windows.horizon,
         windows.num_targets * windows.lookback * windows.values.shape[1],
     )
+    rows = windows.values[windows.origins.min() - windows.lookback : windows.origins.max()]
+    mean_values = np.nanmean(rows, axis=0)
     forecasts, quantiles, actuals = [], [], []
     for index, batch, outputs in run_batches(model, windows):
         point, levels = point_and_quantiles(outputs[FORECAST], quantile_levels)
@@ -106,7 +108,7 @@ def evaluate_windows(
         if scores is not None:
             attention = _added(attention, scores, len(windows), blocks)
         if linear_path is not None:
-            sizes = np.abs(linear_path.regressors(batch))
+            sizes = np.abs(linear_path.values_read(batch, mean_values))
             linear_inputs = _added(linear_inputs, sizes, len(windows), blocks)
         if on_batch:
             on_batch(index.stop, len(windows))

@@ -21,9 +21,10 @@ class OccludedWindows:
 
     What is replaced is what the attention reads: the level and the spread by which a window was
     normalised stay those of the window itself, and a value of a normalised feature is replaced by
-    one that lies as many spreads off the level as in the other window. Likewise the last values
-    that the linear path measures from stay. Otherwise each value of the target would also move the
-    level of the whole forecast, which goes around the attention; `shifted` moves the level alone.
+    one that lies as many spreads off the level as in the other window. Likewise the last values of
+    the targets, which the linear path starts from, stay. Otherwise each value of the target would
+    also move the level of the whole forecast, which goes around the attention; `shifted` moves the
+    level alone.
     """
 
     def __init__(
@@ -116,7 +117,8 @@ class OccludedWindows:
         network, _ = point_and_quantiles(outputs, self.fitted.quantile_levels)
         if not self.shares.any():
             return network
-        kept = np.concatenate([inputs[:, :-1], last[:, None]], axis=1)
+        kept, num_targets = inputs.copy(), len(self.shares)
+        kept[:, -1, :num_targets] = last[:, :num_targets]
         linear = self.fitted.linear.forecast(batch._replace(inputs=kept))
         return np.asarray(network + self.shares * (linear - network))
 

@@ -147,7 +147,8 @@ def ranking_frame(fitted: FittedForecaster, evaluation: Evaluation) -> pd.DataFr
     profile = fitted.profile(evaluation.attention)
     blocks = [profile.in_rows(evaluation.attention.block_sums)]
     if evaluation.linear_inputs is not None:
-        blocks.append(linear_blocks(evaluation.linear_inputs, fitted.linear, fitted.linear_shares))
+        linear = (evaluation.linear_inputs, fitted.linear, fitted.linear_shares, fitted.schema)
+        blocks.append(linear_blocks(*linear, lookback=fitted.lookback))
     return feature_ranking(
         frame,
         np.concatenate(blocks, axis=1),
