@@ -24,6 +24,7 @@ REGRESSORS = {
     "own and known": LOOKBACK + HORIZON * COVARIATES + CALENDAR,
     "all": LOOKBACK * FEATURES + HORIZON * COVARIATES + CALENDAR,
 }
+LEVELS = np.array([0.3, -0.2, 0.7, 0.0, 1.1], "float32")
 SCHEMA = Schema(
     time_columns=("time",),
     targets=("load", "wind"),
@@ -143,15 +144,22 @@ def test_linear_path_says_what_came_and_what_to_do() -> None:
         LinearPath()(keras.Input((HORIZON, 1)), keras.Input((None, FEATURES)))
 
 
-def test_linear_baseline_is_a_weighted_sum_of_its_regressors() -> None:
+def test_linear_baseline_is_a_weighted_sum_of_what_it_reads() -> None:
     batch = windows().gather(slice(13))
     for inputs, count in REGRESSORS.items():
         linear = baseline(inputs)
-        regressors = linear.regressors(batch)
-        assert regressors.shape == (13, TARGETS, count)
-        change = np.einsum("wtr,trh->wht", regressors, linear.weights[:, :-1])
-        forecast = change + linear.weights[:, -1].T + batch.inputs[:, -1:, :TARGETS]
-        np.testing.assert_allclose(forecast, linear.forecast(batch), rtol=1e-4, atol=1e-4)
+        weights = linear.weights_of_values(LOOKBACK, FEATURES)
+        assert weights.shape == (TARGETS, count, HORIZON)
+        changes = []
+        for levels in (np.zeros(FEATURES, "float32"), LEVELS):
+            values = linear.values_read(batch, levels)
+            assert values.shape == (13, TARGETS, count)
+            changes.append(np.einsum("wtr,trh->wht", values, weights))
+        forecast = changes[0] + linear.weights[:, -1].T + batch.inputs[:, -1:, :TARGETS]
+        np.testing.assert_allclose(forecast, linear.forecast(batch), rtol=1e-4, atol=1e-3)
+        # other levels move every forecast by the same constant
+        constant = np.ptp(changes[1] - changes[0], axis=0)
+        np.testing.assert_allclose(constant, 0, atol=1e-3)
 
 
 def blended_model(linear: LinearBaseline, **options):
@@ -235,7 +243,7 @@ def test_linear_frame_agrees_with_a_loop_over_windows(inputs: str) -> None:
     linear, shares, many = baseline(inputs), np.array([0.25, 0.75]), windows()
     total = ProfileSum(np.array([0, 3, 4]))
     for _, batch in many.batches(17):
-        total.add(np.abs(linear.regressors(batch)))
+        total.add(np.abs(linear.values_read(batch, LEVELS)))
     frame = linear_frame(total, linear, shares, SCHEMA, lookback=LOOKBACK, horizon=HORIZON)
     sizes = {}
     batch = many.gather(slice(None))
@@ -247,12 +255,17 @@ def test_linear_frame_agrees_with_a_loop_over_windows(inputs: str) -> None:
             for w in range(len(many)):
                 if role == "past":
                     column = SCHEMA.features.index(name)
-                    value = batch.inputs[w, -lag, column] - batch.inputs[w, -1, column]
+                    start = batch.inputs[w, -1, column] if name == target else LEVELS[column]
+                    value = batch.inputs[w, -lag, column] - start
                 elif name == "plan":
                     value = batch.future_inputs[w, -lag, 0]
                 else:
                     value = batch.future_inputs[w, 0, 1 + ("hour_sin", "hour_cos").index(name)]
-                each.append(np.mean(np.abs(shares[i] * linear.weights[i, r] * value)))
+                weight = linear.weights[i, r]
+                if role == "past" and name != target and lag == 1:
+                    own = [j for j, cell in enumerate(cells) if cell[:2] == (name, "past")]
+                    weight = -linear.weights[i, own[:-1]].sum(axis=0)
+                each.append(np.mean(np.abs(shares[i] * weight * value)))
             sizes[target, name, role, lag] = np.array(each)
     assert len(frame) == len(sizes)
     for row in frame.itertuples():
@@ -269,7 +282,7 @@ def test_linear_frame_agrees_with_a_loop_over_windows(inputs: str) -> None:
 
 def test_linear_frame_leaves_out_targets_without_a_share() -> None:
     linear, total = baseline("own"), ProfileSum(np.array([0]))
-    total.add(np.abs(linear.regressors(windows().gather(slice(3)))))
+    total.add(np.abs(linear.values_read(windows().gather(slice(3)), LEVELS)))
     shares = np.array([0.0, 0.5])
     frame = linear_frame(total, linear, shares, SCHEMA, lookback=LOOKBACK, horizon=HORIZON)
     assert set(frame.target) == {"wind"}

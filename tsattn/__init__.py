@@ -38,9 +38,10 @@ if TYPE_CHECKING:
         WindowStatistics,
     )
     from tsattn.models import WindowShape, build_forecaster
+    from tsattn.pipeline.checking import check
     from tsattn.pipeline.comparing import compare
     from tsattn.pipeline.evaluating import evaluate
-    from tsattn.pipeline.explaining import explain, explain_horizon
+    from tsattn.pipeline.explaining import explain, explain_horizon, rank_features
     from tsattn.pipeline.fitting import fit
     from tsattn.pipeline.inspecting import inspect
     from tsattn.pipeline.predicting import predict
@@ -74,6 +75,7 @@ _HOMES = {
     "WindowStatistics": "layers",
     "Windows": "data.windows",
     "build_forecaster": "models",
+    "check": "pipeline.checking",
     "compare": "pipeline.comparing",
     "evaluate": "pipeline.evaluating",
     "explain": "pipeline.explaining",
@@ -84,6 +86,7 @@ _HOMES = {
     "load": "estimator",
     "make_windows": "data.windows",
     "predict": "pipeline.predicting",
+    "rank_features": "pipeline.explaining",
     "read_table": "data.reading",
     "train": "training",
 }
@@ -115,6 +118,7 @@ __all__ = [
     "WindowStatistics",
     "Windows",
     "build_forecaster",
+    "check",
     "compare",
     "evaluate",
     "explain",
@@ -125,6 +129,7 @@ __all__ = [
     "load",
     "make_windows",
     "predict",
+    "rank_features",
     "read_table",
     "train",
 ]

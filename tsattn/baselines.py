@@ -65,19 +65,40 @@ class LinearBaseline:
             outputs.append(change + batch.inputs[:, -1, target, None])
         return np.stack(outputs, axis=2)
 
-    def regressors(self, batch: WindowBatch) -> np.ndarray:
+    def values_read(self, batch: WindowBatch, levels: np.ndarray) -> np.ndarray:
         """Return what the forecast of each target is a weighted sum of, without the constant.
 
         (windows, targets, regressors): the lagged values of a step, features side by side, from the
-        oldest step on, less the last value of their feature; then the known covariates of each
-        horizon step, and the calendar features of the first.
+        oldest step on; then the known covariates of each horizon step, and the calendar features of
+        the first. Those of the target are relative to its last one, which the forecast starts from,
+        those of other features to a level (features,).
         """
-        targets = range(batch.targets.shape[2])
-        parts = [
-            _regressors(batch, self.inputs, target, self.num_calendar_features)[:, :-1]
-            for target in targets
-        ]
+        parts = []
+        for target in range(batch.targets.shape[2]):
+            read = _regressors(batch, self.inputs, target, self.num_calendar_features)[:, :-1]
+            if self.inputs == "all":
+                relative = batch.inputs - levels
+                relative[:, :, target] -= relative[:, -1:, target]
+                lagged = relative.reshape(len(read), -1)
+                read = np.concatenate([lagged, read[:, lagged.shape[1] :]], axis=1)
+            parts.append(read)
         return np.stack(parts, axis=1)
+
+    def weights_of_values(self, lookback: int, num_features: int) -> np.ndarray:
+        """Return the weights (targets, regressors, horizon) of `values_read`.
+
+        The regression takes each feature relative to its last value: so the last value of another
+        feature than the target counts against all the earlier ones.
+        """
+        weights = self.weights[:, :-1].copy()
+        if self.inputs == "all":
+            size = lookback * num_features
+            lagged = weights[:, :size].reshape(len(weights), lookback, num_features, -1)
+            for target, of_target in enumerate(lagged):
+                of_target[-1] = -of_target[:-1].sum(axis=0)
+                of_target[-1, target] = 0.0
+            weights[:, :size] = lagged.reshape(len(weights), size, -1)
+        return weights
 
 
 def _regressors(

@@ -56,6 +56,12 @@ class AttentionForecaster(FitOptions, BaseEstimator):
 
         return explaining.explain(self._fitted(), X, split=split)
 
+    def rank_features(self, X: Data, split: str = "all") -> pd.DataFrame:
+        """Return which features the forecast rests on, see `tsattn.rank_features`."""
+        from tsattn.pipeline import explaining
+
+        return explaining.rank_features(self._fitted(), X, split=split)
+
     def explain_horizon(self, X: Data, split: str = "all") -> pd.DataFrame:
         """Return what a recurrent decoder looks at, see `tsattn.explain_horizon`."""
         from tsattn.pipeline import explaining

@@ -15,6 +15,7 @@ from tsattn.intervals import Calibration
 from tsattn.metrics import Scores, ScoreSum, skill
 from tsattn.onnx_forecaster import OnnxForecaster
 from tsattn.profiles import ProfileSum, num_kept
+from tsattn.rankings import block_ends
 from tsattn.running import run_batches
 from tsattn.tensor_names import ATTENTION_SCORES, FORECAST, FUTURE_SCORES
 
@@ -91,6 +92,13 @@ def evaluate_windows(
     attention = horizon_attention = future_attention = linear_inputs = None
     intervals = IntervalSum(calibration.levels, targets) if calibration else None
     forecasts, quantiles, actuals, lowers, uppers = [], [], [], [], []
+    blocks = block_ends(
+        len(windows),
+        windows.lookback + windows.horizon,
+        windows.num_targets * windows.lookback * windows.values.shape[1],
+    )
+    rows = windows.values[windows.origins.min() - windows.lookback : windows.origins.max()]
+    mean_values = np.nanmean(rows, axis=0)
     for index, batch, outputs in run_batches(model, windows):
         point, levels = point_and_quantiles(outputs[FORECAST], quantile_levels)
         actual = scaler.inverse_transform(batch.targets, columns)
@@ -117,12 +125,14 @@ def evaluate_windows(
             horizon_attention = _added(horizon_attention, scores, len(windows))
             scores = scores.mean(axis=1)[..., None]  # (batch, lookback, 1)
         if scores is not None:
-            attention = _added(attention, scores, len(windows))
+            attention = _added(attention, scores, len(windows), blocks)
         if FUTURE_SCORES in outputs:
-            future_attention = _added(future_attention, outputs[FUTURE_SCORES], len(windows))
+            future_attention = _added(
+                future_attention, outputs[FUTURE_SCORES], len(windows), blocks
+            )
         if linear_path is not None:
-            sizes = np.abs(linear_path.regressors(batch))
-            linear_inputs = _added(linear_inputs, sizes, len(windows))
+            sizes = np.abs(linear_path.values_read(batch, mean_values))
+            linear_inputs = _added(linear_inputs, sizes, len(windows), blocks)
         if on_batch:
             on_batch(index.stop, len(windows))
     return Evaluation(
@@ -150,8 +160,13 @@ def evaluate_windows(
     )
 
 
-def _added(total: ProfileSum | None, scores: np.ndarray, num_windows: int) -> ProfileSum:
+def _added(
+    total: ProfileSum | None,
+    scores: np.ndarray,
+    num_windows: int,
+    blocks: np.ndarray | None = None,
+) -> ProfileSum:
     """Return the sum with the scores of the next windows added; None is an empty one."""
-    total = total or ProfileSum(evenly_spaced(num_windows, num_kept(scores.shape[1:])))
+    total = total or ProfileSum(evenly_spaced(num_windows, num_kept(scores.shape[1:])), blocks)
     total.add(scores)
     return total

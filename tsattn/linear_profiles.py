@@ -26,20 +26,21 @@ def linear_frame(
 ) -> pd.DataFrame:
     """Return the contributions of the linear path in the columns of `attention/profile.csv`.
 
-    A contribution is share times weight times value, of the value relative to the last one of its
-    feature; the row has its size on average over the steps of the horizon, in standard deviations
-    of the target. It is exact: with their signs and a constant, they add up to what the linear path
-    adds to the share of the last value.
+    A contribution is share times weight times value: of the target relative to its last value,
+    which the path starts from, and of other features relative to their mean over the rows. The row
+    has its size on average over the steps of the horizon, in standard deviations of the target. It
+    is exact: with their signs and a constant, they add up to what the linear path adds to the share
+    of the last value of the target.
 
     Args:
-        magnitudes: Sizes (windows, targets, regressors) of `LinearBaseline.regressors`, added up.
+        magnitudes: Sizes (windows, targets, regressors) of `LinearBaseline.values_read`, added up.
         linear: The weights of the path.
         shares: (targets,) shares of the path in the forecast.
         schema: Names of targets, covariates and calendar fields.
         lookback: Past steps in a window.
         horizon: Steps ahead that are forecast.
     """
-    weights = np.abs(linear.weights[:, :-1]).mean(axis=2) * shares[:, None]  # (targets, regressors)
+    weights = _weights(linear, shares, schema, lookback)
     mean, std = (weights * values for values in magnitudes.mean_and_std())
     quantiles = weights * np.quantile(magnitudes.kept_scores(), [0.1, 0.5, 0.9], axis=0)
     frames = []
@@ -65,6 +66,27 @@ def linear_frame(
         }
         frames.append(pd.DataFrame(columns))
     return pd.concat([frame for frame, share in zip(frames, shares, strict=True) if share > 0])
+
+
+def linear_blocks(
+    magnitudes: ProfileSum,
+    linear: LinearBaseline,
+    shares: np.ndarray,
+    schema: Schema,
+    *,
+    lookback: int,
+) -> np.ndarray:
+    """Return the rows of `linear_frame`, added up over blocks of windows: (blocks, rows)."""
+    sums = _weights(linear, shares, schema, lookback) * magnitudes.block_sums
+    return np.asarray(sums[:, shares > 0].reshape(len(sums), -1))
+
+
+def _weights(
+    linear: LinearBaseline, shares: np.ndarray, schema: Schema, lookback: int
+) -> np.ndarray:
+    """Return the mean size, over the horizon, of each weight: (targets, regressors)."""
+    weights = linear.weights_of_values(lookback, len(schema.features))
+    return np.asarray(np.abs(weights).mean(axis=2) * shares[:, None])
 
 
 def _cells(

@@ -3,8 +3,10 @@
 import hashlib
 import importlib.metadata
 import json
+import shutil
 import warnings
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -35,10 +37,11 @@ from tsattn.model_checks import (
 )
 from tsattn.onnx_file import ONNX_FILE, check_onnx_outputs, read_onnx
 from tsattn.onnx_forecaster import OnnxForecaster
-from tsattn.outputs import MANIFEST, MODEL
+from tsattn.outputs import MANIFEST, MODEL, atomic_directory
 
 FORMAT_VERSION = 1
 CALIBRATION = "calibration.json"  # of a model with intervals
+FAITHFULNESS = "faithfulness.json"  # in the folder of the profile
 _PACKAGES = (
     "tsattn", "keras", "tensorflow", "jax", "torch", "numpy", "pandas", "scikit-learn", "onnx",
     "onnxruntime", "tf2onnx",
@@ -48,6 +51,7 @@ _CHUNK = 1 << 20
 _PROFILE_TEXTS = ("target", "feature", "kind", "role", "measure")
 _PROFILE_COUNTS = ("horizon_first", "horizon_last", "lag_first", "lag_last", "num_windows")
 _PROFILE_NUMBERS = ("mean", "std", "p10", "p50", "p90")
+_RANKING_TEXTS = ("target", "feature", "role")
 _HORIZON_COUNTS = ("horizon_step", "lag", "num_windows")
 
 
@@ -90,19 +94,22 @@ def write_manifest(directory: Path, data_sha256: str | None, *, kind: str = MODE
             versions[name] = importlib.metadata.version(name)
         except importlib.metadata.PackageNotFoundError:
             continue
-    files = {
-        path.relative_to(directory).as_posix(): file_sha256(path)
-        for path in sorted(directory.rglob("*"))
-        if path.is_file()
-    }
     content = {
         "kind": kind,
         "format_version": FORMAT_VERSION,
         "packages": versions,
         "data_sha256": data_sha256,
-        "files": files,
+        "files": _hashes(directory),
     }
     write_json(directory / MANIFEST, content)
+
+
+def _hashes(directory: Path) -> dict[str, str]:
+    return {
+        path.relative_to(directory).as_posix(): file_sha256(path)
+        for path in sorted(directory.rglob("*"))
+        if path.is_file()
+    }
 
 
 def check_directory(directory: Path) -> frozenset[str]:
@@ -249,18 +256,54 @@ def read_horizon_profile(directory: Path) -> pd.DataFrame:
     return _read_scores(path, ("target",), _HORIZON_COUNTS, ("mean", "std"))
 
 
+def read_ranking(directory: Path) -> pd.DataFrame | None:
+    """Return the saved ranking of features; None for a model that has none."""
+    path = directory / "attention" / "ranking.csv"
+    if not path.exists():
+        return None
+    return _read_scores(path, _RANKING_TEXTS, ("rank",), ("share",), ("low", "high"))
+
+
+def read_faithfulness(directory: Path) -> dict[str, Any] | None:
+    """Return what the test of the saved profile found; None where it was not tested."""
+    path = directory / "attention" / FAITHFULNESS
+    if not path.exists():
+        return None
+    content = read_json(path)
+    reasons = content.get("reasons")
+    if not isinstance(content.get("verdict"), str) or not isinstance(reasons, list):
+        raise altered(path, "it has no verdict or no reasons")
+    return content
+
+
+@contextmanager
+def changing(directory: Path) -> Iterator[Path]:
+    """Give a copy of a model directory to change, which then takes its place."""
+    manifest = read_json(directory / MANIFEST)
+    with atomic_directory(directory, overwrite=True) as new:
+        shutil.copytree(directory, new, dirs_exist_ok=True)
+        (new / MANIFEST).unlink()
+        yield new
+        write_json(new / MANIFEST, {**manifest, "files": _hashes(new)})
+
+
 def _read_scores(
-    path: Path, texts: Sequence[str], counts: Sequence[str], numbers: Sequence[str]
+    path: Path,
+    texts: Sequence[str],
+    counts: Sequence[str],
+    numbers: Sequence[str],
+    may_be_missing: Sequence[str] = (),
 ) -> pd.DataFrame:
     """Read a table with just these columns, of which the numbers are finite."""
     types = {
         **dict.fromkeys(texts, "str"),
         **dict.fromkeys(counts, "int64"),
-        **dict.fromkeys(numbers, "float64"),
+        **dict.fromkeys((*numbers, *may_be_missing), "float64"),
     }
     with reading(path):
         # A feature may be called NA.
-        profile = pd.read_csv(path, keep_default_na=False, dtype=types)
+        missing = {name: [""] for name in may_be_missing}
+        profile = pd.read_csv(path, keep_default_na=False, na_values=missing, dtype=types)
         if set(profile.columns) != set(types) or profile.empty:
             raise altered(path, "it has other columns, or no rows")
         if not np.isfinite(profile[list(numbers)].to_numpy()).all():

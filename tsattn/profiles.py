@@ -40,7 +40,10 @@ class AttentionProfile:
     role: str = "past"  # or "future": what is known ahead, at lag 1 - h for horizon step h
 
     def to_frame(self) -> pd.DataFrame:
-        """Return one row per channel and lag, in the columns of `attention/profile.csv`."""
+        """Return one row per channel and lag, in the columns of `attention/profile.csv`.
+
+        Their order is that of `in_rows`.
+        """
         targets, parts, segments, channels = self.mean.shape
         target, part, channel, segment = (
             index.ravel() for index in np.indices((targets, parts, channels, segments))
@@ -68,17 +71,28 @@ class AttentionProfile:
         }
         return pd.DataFrame(columns, index=range(len(target)))
 
+    def in_rows(self, scores: np.ndarray) -> np.ndarray:
+        """Return scores (..., steps, channels) as a model gives them, by row: (count, rows)."""
+        newest_first = scores.reshape(len(scores), *self.mean.shape)[:, :, :, ::-1]
+        return np.swapaxes(newest_first, 3, 4).reshape(len(scores), -1)
+
 
 class ProfileSum:
     """Adds up attention scores batch by batch; memory does not grow with the windows.
 
     Mean and standard deviation are over every window. Quantiles, and the scores that are kept
-    whole, are those of evenly spaced windows, see `num_kept`.
+    whole, are those of evenly spaced windows, see `num_kept`. Sums over blocks of consecutive
+    windows tell how much the means would vary.
     """
 
-    def __init__(self, kept: np.ndarray) -> None:
-        """Prepare to keep the scores of the windows with these numbers, in rising order."""
+    def __init__(self, kept: np.ndarray, block_ends: np.ndarray | None = None) -> None:
+        """Prepare to keep the scores of the windows with these numbers, in rising order.
+
+        Blocks end before the windows of `block_ends`; None for no sums over blocks.
+        """
         self.kept = kept
+        self.block_ends = np.empty(0, int) if block_ends is None else block_ends
+        self.block_sums = np.empty(0, np.float32)  # (blocks, ...)
         self.num_windows = 0
         self._scores: list[np.ndarray] = []
         self._sum: np.ndarray | float = 0.0
@@ -92,7 +106,19 @@ class ProfileSum:
         self._squares = self._squares + np.einsum(
             "w...,w...->...", scores, scores, dtype=np.float64
         )
+        self._add_to_blocks(scores)
         self.num_windows += len(scores)
+
+    def _add_to_blocks(self, scores: np.ndarray) -> None:
+        if not len(self.block_ends):
+            return
+        if not len(self.block_sums):
+            self.block_sums = np.zeros((len(self.block_ends), *scores.shape[1:]), np.float32)
+        windows = self.num_windows + np.arange(len(scores))
+        blocks, starts = np.unique(
+            np.searchsorted(self.block_ends, windows, side="right"), return_index=True
+        )
+        self.block_sums[blocks] += np.add.reduceat(scores, starts, axis=0)
 
     def kept_scores(self) -> np.ndarray:
         """Return the scores of the kept windows: (kept, ...)."""

@@ -15,8 +15,9 @@ from tsattn.fitted import FittedForecaster, time_text
 from tsattn.forecasts import FLOAT_FORMAT
 from tsattn.horizon_profiles import horizon_frame
 from tsattn.json_files import write_json
-from tsattn.linear_profiles import linear_frame
-from tsattn.profiles import CONTRIBUTION_UNIT, AttentionProfile
+from tsattn.linear_profiles import linear_blocks, linear_frame
+from tsattn.profiles import CONTRIBUTION_UNIT, AttentionProfile, ranks_features
+from tsattn.rankings import feature_ranking
 
 if TYPE_CHECKING:  # it loads Keras, which a forecast does without
     from tsattn.training import History
@@ -97,6 +98,9 @@ def write_attention(
     frame = profile_frame(fitted, evaluation)
     directory.mkdir(exist_ok=True)
     frame.to_csv(directory / "profile.csv", index=False, float_format=FLOAT_FORMAT)
+    ranking = ranking_frame(fitted, evaluation)
+    if ranking is not None:
+        ranking.to_csv(directory / "ranking.csv", index=False, float_format=FLOAT_FORMAT)
     # (windows, steps, channels); of a recurrent decoder (windows, horizon, steps)
     kept = evaluation.horizon_attention or evaluation.attention
     arrays = {
@@ -139,6 +143,30 @@ def profile_frame(fitted: FittedForecaster, evaluation: Evaluation) -> pd.DataFr
         horizon=fitted.horizon,
     )
     return pd.concat([*frames, linear], ignore_index=True)
+
+
+def ranking_frame(fitted: FittedForecaster, evaluation: Evaluation) -> pd.DataFrame | None:
+    """Return the rows of `attention/ranking.csv`; None where nothing ranks the features.
+
+    The blocks of the intervals have the order of the rows of `profile_frame`.
+    """
+    frame = profile_frame(fitted, evaluation)
+    if evaluation.attention is None or not ranks_features(frame):
+        return None
+    profile = fitted.profile(evaluation.attention)
+    blocks = [profile.in_rows(evaluation.attention.block_sums)]
+    ahead = evaluation.future_attention
+    if ahead is not None:
+        blocks.append(fitted.future_profile(ahead).in_rows(ahead.block_sums))
+    if evaluation.linear_inputs is not None:
+        linear = (evaluation.linear_inputs, fitted.linear, fitted.linear_shares, fitted.schema)
+        blocks.append(linear_blocks(*linear, lookback=fitted.lookback))
+    return feature_ranking(
+        frame,
+        np.concatenate(blocks, axis=1),
+        dict(zip(fitted.schema.targets, fitted.linear_shares.tolist(), strict=True)),
+        targets_apart=fitted.options.encoder == "per-feature",
+    )
 
 
 def horizon_errors(evaluation: Evaluation) -> pd.DataFrame:

@@ -15,6 +15,7 @@ from tsattn.cli import options
 from tsattn.cli.comparing import compare
 from tsattn.cli.datasets import datasets
 from tsattn.cli.demos import demo
+from tsattn.cli.explaining import explain
 from tsattn.cli.importing import fast_imports
 from tsattn.errors import DataError, OutputError, TsattnError
 
@@ -82,6 +83,7 @@ def main() -> None:
 @options.data_argument
 @options.config_option
 @click.option("--output", "-o", type=options.PATH, help="[default: model-<target>/]")
+@click.option("--no-check", is_flag=True, help="Do not test the attention profile.")
 @options.combined(
     options.output_options,
     options.data_options,
@@ -91,7 +93,13 @@ def main() -> None:
     options.training_options,
 )
 def fit(
-    data: Path, output: Path | None, overwrite: bool, as_json: bool, quiet: bool, **given: Any
+    data: Path,
+    output: Path | None,
+    no_check: bool,
+    overwrite: bool,
+    as_json: bool,
+    quiet: bool,
+    **given: Any,
 ) -> None:
     """Train a forecaster on DATA (CSV or Parquet), evaluate it and save it."""
     wanted = options.fit_options(given)
@@ -108,7 +116,7 @@ def fit(
     from tsattn.progress import Progress
 
     progress = Progress(quiet=quiet)
-    result = fitting.fit(data, wanted, progress=progress)
+    result = fitting.fit(data, wanted, check=not no_check, progress=progress)
     fitting.save(result, output, overwrite=overwrite, progress=progress)
     if as_json:
         printing.print_json({"model": str(output), **result.to_json()})
@@ -134,67 +142,6 @@ def inspect_command(data: Path, as_json: bool, quiet: bool, **given: Any) -> Non
         click.echo("\n".join(inspection.to_lines()))
     if inspection.problems:
         sys.exit(DataError.exit_code)
-
-
-@main.command()
-@options.model_argument
-@click.option("--data", type=options.PATH, help="Profile the windows of these rows instead.")
-@click.option(
-    "--split",
-    type=click.Choice(("train", "val", "test", "all")),
-    help="Which windows. [default: test; all with --data]",
-)
-@click.option("--output", "-o", type=options.PATH, help="With --data: a folder to write to.")
-@options.runtime_option
-@options.combined(options.output_options)
-def explain(
-    model: Path,
-    data: Path | None,
-    split: str | None,
-    output: Path | None,
-    runtime: str,
-    overwrite: bool,
-    as_json: bool,
-    quiet: bool,
-) -> None:
-    """Show which lags of each feature the attention of MODEL rests on."""
-    if data is None:
-        config.require(
-            split in (None, "test"),
-            "The model directory holds the profile of the test windows only.",
-            f"split={split}",
-            "Give the data with --data.",
-        )
-        config.require(
-            output is None,
-            "The profile without --data is in the model directory already.",
-            f"output={output}",
-            "Leave --output out, or give other data with --data.",
-        )
-    config.require(
-        not overwrite or output is not None,
-        "--overwrite replaces what is at --output.",
-        "--overwrite without --output",
-        "Leave --overwrite out, or name an output with --data and --output.",
-    )
-    from tsattn.cli import printing
-    from tsattn.pipeline import explaining
-    from tsattn.progress import Progress
-
-    if data is None:
-        explanation = explaining.saved_explanation(model)
-    else:
-        explanation = explaining.explain_windows(
-            model,
-            data,
-            split=split or "all",
-            runtime=runtime,
-            output=output,
-            overwrite=overwrite,
-            progress=Progress(quiet=quiet),
-        )
-    folder = output if data else model / "attention"
-    printing.print_explanation(explanation, folder, as_json=as_json)
 
 
 @main.command()
@@ -281,3 +228,4 @@ def evaluate(
 main.add_command(compare)
 main.add_command(demo)
 main.add_command(datasets)
+main.add_command(explain)

@@ -13,6 +13,7 @@ from tsattn.data.windows import evenly_spaced
 from tsattn.horizon_profiles import HORIZON_MEANING, summarize_horizon
 from tsattn.linear_profiles import LINEAR_MEANING, summarize_linear
 from tsattn.profiles import describe_scores, summarize_profile
+from tsattn.rankings import RANKING_MEANING
 
 if TYPE_CHECKING:  # they load Keras, which listing the data sets does without
     from tsattn.evaluation import Evaluation
@@ -22,6 +23,7 @@ if TYPE_CHECKING:  # they load Keras, which listing the data sets does without
     from tsattn.pipeline.fitting import FitResult
 
 MAX_LINEAR_ROWS = 10
+MAX_RANKING_ROWS = 20
 MAX_HORIZON_ROWS = 8
 PROFILE_FORMATS = {
     "mass": "{:.1%}",
@@ -30,6 +32,7 @@ PROFILE_FORMATS = {
     "mean_lag": "{:.1f}",
     "contribution": "{:.3f}",
 }
+RANKING_FORMATS = dict.fromkeys(("share", "low", "high"), "{:.1%}")
 LEADERBOARD_FORMATS = {
     "num_seeds": "{:.0f}",
     **dict.fromkeys(("val_mse", "val_mae", "mse", "mae"), "{:.4f}"),
@@ -55,6 +58,8 @@ def print_fit(result: "FitResult", output: Path) -> None:
     """Print the scores of a fit on its test windows, or its validation windows without any."""
     name = "test" if "test" in result.evaluations else "val"
     _print_scores(result.evaluations[name], name)
+    if result.faithfulness is not None:
+        click.echo(f"\n{_verdict(result.faithfulness)}")
     click.echo(f"\nmodel, metrics and plots: {output}")
 
 
@@ -80,27 +85,53 @@ def print_explanation(explanation: "Explanation", folder: Path | None, *, as_jso
     linear = summarize_linear(profile)
     if as_json:
         content = {"summary": summary, "profile": profile}
+        content |= {} if explanation.ranking is None else {"ranking": explanation.ranking}
         content |= {} if horizon is None else {"horizon": horizon}
         content |= {} if linear is None else {"linear_path": linear}
-        print_json({name: frame.to_dict("records") for name, frame in content.items()})
+        tested = explanation.faithfulness
+        print_json(
+            {name: _records(frame) for name, frame in content.items()}
+            | ({} if tested is None else {"faithfulness": tested})
+        )
         return
     click.echo(table(summary, PROFILE_FORMATS))
     windows = int(profile["num_windows"].iloc[0])
     click.echo(f"\n{windows:,} windows. {describe_scores(profile)}")
+    if explanation.ranking is not None:
+        ranking = explanation.ranking
+        ranking = ranking if ranking["target"].nunique() > 1 else ranking.drop(columns="target")
+        click.echo(f"\n{table(ranking.head(MAX_RANKING_ROWS), RANKING_FORMATS)}")
+        click.echo(f"\n{RANKING_MEANING}.")
     if horizon is not None:
         shown = horizon.iloc[evenly_spaced(len(horizon), MAX_HORIZON_ROWS)]
         click.echo(f"\n{table(shown, PROFILE_FORMATS)}\n\n{HORIZON_MEANING}")
     if linear is not None:
         click.echo(f"\n{table(linear.head(MAX_LINEAR_ROWS), PROFILE_FORMATS)}\n\n{LINEAR_MEANING}")
+    if explanation.faithfulness is not None:
+        click.echo(f"\n{_verdict(explanation.faithfulness)}")
     if folder is not None:
         click.echo(f"profile and scores: {folder}")
+
+
+def _verdict(found: dict[str, Any]) -> str:
+    """Return the verdict on a profile and its reasons."""
+    how = "quick test" if found.get("is_quick") else "test"
+    return "\n".join(
+        [f"verdict of the {how} of the profile: {found['verdict']}", *found["reasons"]]
+    )
+
+
+def _records(frame: pd.DataFrame) -> list[dict[str, Any]]:
+    """Return the rows of a table as JSON has them: null for what is missing."""
+    rows = frame.astype(object).where(frame.notna(), None).to_dict("records")
+    return [{str(name): value for name, value in row.items()} for row in rows]
 
 
 def print_comparison(comparison: "Comparison", folder: Path, *, as_json: bool) -> None:
     """Print the leaderboard of a comparison and what is recommended."""
     board = comparison.leaderboard
     if as_json:
-        rows = board.astype(object).where(board.notna(), None).to_dict("records")
+        rows = _records(board)
         chosen = {"recommended": comparison.recommended, "reason": comparison.reason}
         print_json({"leaderboard": rows, **chosen})
         return

@@ -1,7 +1,7 @@
 """`explain`: the attention profile of a model, as saved or on new data."""
 
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import pandas as pd
 
@@ -15,9 +15,11 @@ from tsattn.fitted import FittedForecaster
 from tsattn.horizon_profiles import horizon_frame
 from tsattn.model_directory import (
     check_directory,
+    read_faithfulness,
     read_horizon_profile,
     read_options,
     read_profile,
+    read_ranking,
     write_manifest,
 )
 from tsattn.option_checks import parse_split
@@ -27,7 +29,7 @@ from tsattn.pipeline.known_rows import read_known
 from tsattn.pipeline.opening import RUNTIME, Model, open_fitted
 from tsattn.pipeline.tables import Data
 from tsattn.progress import Progress
-from tsattn.report import profile_frame, write_attention
+from tsattn.report import profile_frame, ranking_frame, write_attention
 from tsattn.running import compile_for
 
 SPLITS = ("train", "val", "test", "all")
@@ -38,6 +40,8 @@ class Explanation(NamedTuple):
 
     profile: pd.DataFrame  # the columns of `attention/profile.csv`
     horizon: pd.DataFrame | None  # those of `attention/horizon.csv`; None without such a decoder
+    ranking: pd.DataFrame | None  # those of `attention/ranking.csv`; None if nothing ranks features
+    faithfulness: dict[str, Any] | None = None  # what the test of the profile found; None: untested
 
 
 def saved_explanation(model: str | Path) -> Explanation:
@@ -55,6 +59,8 @@ def saved_explanation(model: str | Path) -> Explanation:
     return Explanation(
         profile=read_profile(directory),
         horizon=read_horizon_profile(directory) if is_recurrent else None,
+        ranking=read_ranking(directory),
+        faithfulness=read_faithfulness(directory),
     )
 
 
@@ -86,6 +92,35 @@ def explain(
         overwrite=overwrite,
         progress=progress,
     ).profile
+
+
+def rank_features(
+    model: Model,
+    data: Data,
+    *,
+    split: str = "all",
+    runtime: str = RUNTIME,
+    progress: Progress | None = None,
+) -> pd.DataFrame:
+    """Return which features the forecast of each target rests on, over windows of some data.
+
+    Returns:
+        `target, feature, role, share, low, high, rank`. The shares of a target sum to 1: those of
+        the attention, weighted by the share of the network in the forecast, and those of the
+        contributions of the linear path, weighted by its share. `low` and `high` bound a share
+        with 95 % over windows; see `tsattn.rankings.feature_ranking`.
+
+    Raises:
+        UsageError: nothing ranks the features. The others are those of `explain_windows`.
+    """
+    fitted = open_fitted(model, runtime, progress or Progress())
+    ranking = explain_windows(fitted, data, split=split, progress=progress).ranking
+    if ranking is None:
+        raise UsageError(
+            "Features can be ranked only by attention scores that compare them. Received: a model "
+            f"with attention {fitted.options.attention}. Fit one with --attention bottleneck."
+        )
+    return ranking
 
 
 def explain_horizon(
@@ -162,6 +197,7 @@ def explain_windows(
     return Explanation(
         profile=profile_frame(fitted, evaluation),
         horizon=horizon_frame(horizon, fitted.profile_target) if horizon else None,
+        ranking=ranking_frame(fitted, evaluation),
     )
 
 

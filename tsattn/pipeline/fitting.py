@@ -1,48 +1,44 @@
 """`fit`: from a table to a trained, evaluated and saved forecaster."""
 
-from collections.abc import Sequence
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
 import keras
-import numpy as np
 import pandas as pd
 
 from tsattn.backend import select_backend
 from tsattn.baselines import fit_linear
 from tsattn.building import build_model
-from tsattn.config import SCHEMA_OPTIONS, FitOptions, listed, require
-from tsattn.data.calendar import calendar_names, check_calendar, choose_calendar
+from tsattn.config import FitOptions
+from tsattn.data.calendar import calendar_names
 from tsattn.data.frequency import seasonality
-from tsattn.data.inputs import scaled_windows
-from tsattn.data.scaling import Scaler, check_targets, fit_scaler
-from tsattn.data.schema import infer_schema
-from tsattn.data.series import TimeSeries, series_from_frame
-from tsattn.data.splits import Split, split_series
-from tsattn.data.windows import Windows, choose_lookback_horizon, find_origins
-from tsattn.errors import DataError
+from tsattn.data.series import TimeSeries
+from tsattn.data.splits import Split
+from tsattn.data.windows import Windows
 from tsattn.evaluation import Evaluation
 from tsattn.exporting import export_fitted
 from tsattn.fitted import FittedForecaster, time_text
+from tsattn.json_files import write_json
 from tsattn.metrics import seasonal_naive_mae
-from tsattn.model_directory import file_sha256, save_fitted, write_manifest
-from tsattn.option_checks import check_options, parse_split, settled_linear_path, settled_structure
+from tsattn.model_directory import FAITHFULNESS, file_sha256, save_fitted, write_manifest
+from tsattn.option_checks import check_options
 from tsattn.outputs import atomic_directory
 from tsattn.page import write_page
 from tsattn.pipeline.calibrating import calibrated
 from tsattn.pipeline.evaluating import evaluate_fitted
-from tsattn.pipeline.tables import Data, as_table
+from tsattn.pipeline.measuring import measure
+from tsattn.pipeline.preparing import Prepared, prepare
+from tsattn.pipeline.tables import Data
 from tsattn.progress import Progress
-from tsattn.report import split_metrics, write_report
-from tsattn.schedules import choose_epochs
-from tsattn.segments import choose_segment
+from tsattn.report import profile_frame, split_metrics, write_report
 from tsattn.training import History, blend_linear_path, train
 
 TRAIN_OPTIONS = (
     "loss", "learning_rate", "batch_size", "epochs", "patience", "clip_norm", "windows_per_epoch",
     "seed",
 )  # fmt: skip
+LEAST_SECONDS = 2.0  # of a quick test of the profile: what compiling takes
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -54,6 +50,7 @@ class FitResult:
     history: History
     evaluations: dict[str, Evaluation]  # "val", and "test" if rows were set aside
     notes: tuple[str, ...]
+    faithfulness: dict[str, Any] | None = None  # None where the profile was not tested
 
     def to_json(self) -> dict[str, Any]:
         """Return the metrics of every split, and the notes, as JSON-ready values."""
@@ -61,11 +58,17 @@ class FitResult:
             name: split_metrics(evaluation, self.series)
             for name, evaluation in self.evaluations.items()
         }
-        return {"metrics": metrics, "notes": list(self.notes)}
+        tested = {} if self.faithfulness is None else {"faithfulness": self.faithfulness}
+        return {"metrics": metrics, "notes": list(self.notes), **tested}
 
 
-def fit(data: Data, options: FitOptions, *, progress: Progress | None = None) -> FitResult:
+def fit(
+    data: Data, options: FitOptions, *, check: bool = True, progress: Progress | None = None
+) -> FitResult:
     """Train a forecaster on a table and evaluate it on its validation and test rows.
+
+    With `check`, and after a training of 20 seconds or more, the attention profile is tested for at
+    most a tenth of the time of the training, see `tsattn.check`.
 
     Raises:
         UsageError: options that are wrong or do not fit together.
@@ -75,18 +78,11 @@ def fit(data: Data, options: FitOptions, *, progress: Progress | None = None) ->
     check_options(options)
     select_backend(options.backend)
     progress = progress or Progress()
-    series, notes = _read_series(data, options)
-    split = split_series(series, parse_split(options.split))
-    series = _with_calendar(series, split)
-    options, chosen = _settle(options, series)
-    scaler = _fit_scaler(series, split, options)
-    constant = _check_constant(scaler, series)
-    windows, left_out = _split_windows(series, split, scaler, options)
-    options.epochs = options.epochs or _epochs(options, len(windows["train"]))
-    notes += [*chosen, *constant, *left_out]
+    prepared = prepare(data, options)
+    series, windows, notes = prepared.series, prepared.windows, list(prepared.notes)
     for note in notes:
         progress.note(note)
-    fitted = _untrained(data, options, series, split, scaler, windows)
+    fitted = _untrained(data, prepared)
     history = _train(fitted, windows, progress)
     evaluations: dict[str, Evaluation] = {}
     for name in ("val", "test"):
@@ -97,7 +93,12 @@ def fit(data: Data, options: FitOptions, *, progress: Progress | None = None) ->
             fitted, too_few = calibrated(fitted, evaluations["val"], progress)
             notes += too_few
     return FitResult(
-        fitted=fitted, series=series, history=history, evaluations=evaluations, notes=tuple(notes)
+        fitted=fitted,
+        series=series,
+        history=history,
+        evaluations=evaluations,
+        notes=tuple(notes),
+        faithfulness=_quick_check(fitted, series, evaluations, history) if check else None,
     )
 
 
@@ -122,30 +123,34 @@ def save(
             )
         evaluated = (result.fitted, result.series, result.history, result.evaluations)
         write_report(directory, *evaluated, notes=result.notes)
+        if result.faithfulness is not None:
+            write_json(directory / "attention" / FAITHFULNESS, result.faithfulness)
         write_page(directory)
         write_manifest(directory, result.fitted.data_sha256)
 
 
-def _read_series(data: Data, options: FitOptions) -> tuple[TimeSeries, list[str]]:
-    frame, source, notes = as_table(data)
-    given = asdict(options)
-    schema, found = infer_schema(
-        frame, source=source, **{name: given[name] for name in SCHEMA_OPTIONS}
-    )
-    series = series_from_frame(frame, schema, source)
-    return series, [*notes, *found, *series.notes]
-
-
-def _untrained(
-    data: Data,
-    options: FitOptions,
+def _quick_check(
+    fitted: FittedForecaster,
     series: TimeSeries,
-    split: Split,
-    scaler: Scaler,
-    windows: dict[str, Windows],
-) -> FittedForecaster:
+    evaluations: dict[str, Evaluation],
+    history: History,
+) -> dict[str, Any] | None:
+    """Test the profile in a tenth of the time of the training; None where that is too short."""
+    seconds = 0.1 * sum(epoch.seconds for epoch in history.epochs)
+    name = "test" if "test" in evaluations else "val"
+    shown = evaluations[name]
+    if shown.attention is None or seconds < LEAST_SECONDS or history.interrupted:
+        return None
+    profile = profile_frame(fitted, shown)
+    seasonal = fitted.baselines(series)["seasonal_naive"]
+    found = measure(fitted, profile, shown.windows, seasonal=seasonal, seconds=seconds)
+    return None if found is None else {**found, "split": name, "is_quick": True}
+
+
+def _untrained(data: Data, prepared: Prepared) -> FittedForecaster:
     """Return a forecaster whose network is yet to be trained."""
-    schema = series.schema
+    options, series, scaler = prepared.options, prepared.series, prepared.scaler
+    schema, windows, split = series.schema, prepared.windows, prepared.split
     path = None if isinstance(data, pd.DataFrame) else Path(data)
     linear = fit_linear(
         windows["train"],
@@ -168,12 +173,6 @@ def _untrained(
     )
 
 
-def _epochs(options: FitOptions, num_windows: int) -> int:
-    """Return the number of epochs for so many train windows, where it is not given."""
-    drawn = min(options.windows_per_epoch or num_windows, num_windows)
-    return choose_epochs(drawn, options.batch_size)
-
-
 def _train(fitted: FittedForecaster, windows: dict[str, Windows], progress: Progress) -> History:
     given = asdict(fitted.options)
     with progress.bar("training") as bar:
@@ -191,97 +190,6 @@ def _train(fitted: FittedForecaster, windows: dict[str, Windows], progress: Prog
         if share:
             progress.note(f"{target}: the linear path has {100 * share:.0f} % of the forecast")
     return history
-
-
-def _with_calendar(series: TimeSeries, split: Split) -> TimeSeries:
-    """Settle the calendar features."""
-    check_calendar(series.schema.calendar or (), series.schema.freq)
-    if series.schema.calendar is not None:
-        return series
-    longest = max(split.train, key=lambda part: part.stop - part.start)
-    calendar = choose_calendar(series.schema.freq, series.times[longest])
-    return replace(series, schema=replace(series.schema, calendar=calendar))
-
-
-def _settle(options: FitOptions, series: TimeSeries) -> tuple[FitOptions, list[str]]:
-    """Choose what is not given: lookback, horizon, structure and segment; say what was chosen."""
-    structure = settled_structure(options)
-    rows = int(np.diff(series.borders).max())
-    lookback, horizon = choose_lookback_horizon(series.schema.freq, rows)
-    settled = replace(
-        options,
-        lookback=options.lookback or lookback,
-        horizon=options.horizon or horizon,
-        backend=keras.config.backend(),
-        linear_path=settled_linear_path(options),
-        **structure._asdict(),
-    )
-    if structure.encoder == "per-feature":
-        settled.segment = options.segment or choose_segment(settled.lookback or 1)
-        require(
-            settled.segment <= (settled.lookback or 0),
-            "`segment` must fit into the lookback.",
-            f"segment={settled.segment}, lookback={settled.lookback}",
-            "Use a shorter segment or a longer lookback.",
-        )
-    if options.lookback and options.horizon:
-        return settled, []
-    step = f"frequency {series.schema.freq}" if series.schema.freq else "numbered rows"
-    return settled, [
-        f"chosen for {step} and {rows:,} rows: "
-        f"lookback {settled.lookback}, horizon {settled.horizon}"
-    ]
-
-
-def _fit_scaler(series: TimeSeries, split: Split, options: FitOptions) -> Scaler:
-    lookback, features = options.lookback or 1, series.schema.features
-    return fit_scaler(
-        series.values, split.train, features, lookback=lookback, offsets=series.offsets
-    )
-
-
-def _check_constant(scaler: Scaler, series: TimeSeries) -> list[str]:
-    """Return a note on constant features; a constant target is an error."""
-    check_targets(scaler, series.schema.targets, "the data")
-    if not scaler.constant:
-        return []
-    return [f"constant over the train rows, read as zeros: {listed(scaler.constant)}"]
-
-
-def _split_windows(
-    series: TimeSeries, split: Split, scaler: Scaler, options: FitOptions
-) -> tuple[dict[str, Windows], list[str]]:
-    """Return the windows of train, val and, if it has rows, test; and notes on those left out."""
-    lookback, horizon = options.lookback or 0, options.horizon or 0
-    base = scaled_windows(series, scaler, np.empty(0, np.int64), lookback=lookback, horizon=horizon)
-    windows, notes = {}, []
-    for name in ("train", "val", "test"):
-        parts = split.part(name)
-        if name == "test" and all(part.stop == part.start for part in parts):
-            continue
-        found = find_origins(
-            series,
-            parts,
-            lookback=lookback,
-            horizon=horizon,
-            score_filled=options.score_filled,
-        )
-        for count, why in ((found.num_missing, "missing"), (found.num_filled, "filled target")):
-            if count:
-                notes.append(f"{name}: {count:,} windows with a {why} value left out")
-        if not len(found.origins):
-            raise DataError(_no_windows(name, parts, lookback, horizon))
-        windows[name] = replace(base, origins=found.origins)
-    return windows, notes
-
-
-def _no_windows(name: str, parts: Sequence[slice], lookback: int, horizon: int) -> str:
-    rows = max(part.stop - part.start for part in parts)
-    return (
-        f"The {name} split must hold a window: its targets, {horizon} rows, in the split, and "
-        f"{lookback} rows before them. Received: {rows} rows in the split. Use a shorter "
-        "--horizon or --lookback, another --split, --fill for gaps, or more data."
-    )
 
 
 def _seen_until(series: TimeSeries, split: Split) -> dict[str, str] | None:

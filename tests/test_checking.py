@@ -1,0 +1,300 @@
+"""The test of a profile, from a model directory to a verdict."""
+
+import json
+import shutil
+from dataclasses import replace
+
+import numpy as np
+import pandas as pd
+import pytest
+from click.testing import CliRunner
+from synthetic import SMALL, load_frame
+
+import tsattn
+from tsattn import FitOptions
+from tsattn.cells import cell_masks, profile_cells
+from tsattn.cli import main
+from tsattn.controls import uniform_attention
+from tsattn.errors import UsageError
+from tsattn.model_directory import add_faithfulness, load_fitted, read_json
+from tsattn.models.forecaster import FORECAST
+from tsattn.occlusion import OccludedWindows
+from tsattn.pipeline.fitting import fit, save
+from tsattn.pipeline.measuring import measure
+from tsattn.running import run_batches
+
+
+def driven_frame(rows: int = 2503, seed: int = 7) -> pd.DataFrame:
+    """Return numbered rows: `y` follows `a` three steps later and `b` one step later; `c` no."""
+    a, b, c, noise = np.random.default_rng(seed).normal(size=(4, rows))
+    y = np.roll(a, 3) + np.roll(b, 1) * np.abs(np.roll(b, 1)) + 0.05 * noise
+    return pd.DataFrame({"y": y, "a": a, "b": b, "c": c})
+
+
+DRIVEN = {
+    "target": "y", "lookback": 5, "horizon": 1, "units": 16, "epochs": 12, "batch_size": 64,
+    "learning_rate": 0.01, "linear_path": "none", "dropout": 0.0,
+}  # fmt: skip
+
+
+@pytest.fixture(scope="module")
+def driven(tmp_path_factory):
+    """Return a model directory whose true cells are known, and its data."""
+    folder = tmp_path_factory.mktemp("driven")
+    driven_frame().to_csv(folder / "driven.csv", index=False)
+    save(fit(folder / "driven.csv", FitOptions(**DRIVEN)), folder / "model")
+    return folder
+
+
+def findings_of(folder, change) -> dict:
+    """Return what is found of the profile of the model after a change to its rows."""
+    fitted = load_fitted(folder / "model")
+    series_windows = windows_of(fitted, folder)
+    profile = change(pd.read_csv(folder / "model" / "attention" / "profile.csv"))
+    series, windows = series_windows
+    seasonal = fitted.baselines(series)["seasonal_naive"]
+    found = measure(fitted, profile, windows, seasonal=seasonal)
+    assert found is not None
+    return found
+
+
+def windows_of(fitted, folder):
+    from tsattn.pipeline.checking import _shown_windows
+    from tsattn.pipeline.known_rows import read_known
+    from tsattn.progress import Progress
+
+    series, _ = read_known(folder / "driven.csv", fitted.schema, Progress())
+    return series, _shown_windows(fitted, series)[1]
+
+
+@pytest.mark.slow
+def test_true_profile_is_trusted_and_the_result_is_added_to_the_model(driven, tmp_path) -> None:
+    model = tmp_path / "model"
+    shutil.copytree(driven / "model", model)
+    found = tsattn.check(model)
+    assert found["verdict"] == "trust", found
+    saved = read_json(model / "attention" / "faithfulness.json")
+    assert saved == found
+    assert "attention/faithfulness.json" in read_json(model / "MANIFEST.json")["files"]
+    assert found["split"] == "test"
+    assert found["num_cells"] == 20
+    assert set(found["comprehensiveness"]["profile"]) == {"1%", "5%", "10%", "20%", "50%"}
+    load_fitted(model)  # its hashes are right
+    shown = CliRunner().invoke(main, ["explain", str(model)])
+    assert "verdict of the test of the profile: trust" in shown.stdout
+    as_json = CliRunner().invoke(main, ["explain", str(model), "--json"])
+    assert json.loads(as_json.stdout)["faithfulness"]["verdict"] == "trust"
+
+
+@pytest.mark.slow
+def test_profile_whose_rows_were_shuffled_is_weak(driven) -> None:
+    generator = np.random.default_rng(1)
+    found = findings_of(
+        driven, lambda p: p.assign(mean=generator.permutation(p["mean"].to_numpy()))
+    )
+    assert found["verdict"] == "weak"
+    assert found["agreement"]["skill_over_uniform"] < 0.2
+    same = findings_of(driven, lambda profile: profile)
+    assert same["verdict"] == "trust"
+
+
+@pytest.mark.slow
+def test_noise_has_no_signal(tmp_path) -> None:
+    table = driven_frame().assign(y=np.random.default_rng(11).normal(size=2503))
+    save(fit(table, FitOptions(**{**DRIVEN, "epochs": 4})), tmp_path / "model")
+    with pytest.raises(UsageError, match=r"trained on a DataFrame\. Give the same data"):
+        tsattn.check(tmp_path / "model")
+    found = tsattn.check(tmp_path / "model", table)
+    assert found["verdict"] == "no signal"
+    assert "learnt nothing that a profile could show" in found["reasons"][0]
+
+
+@pytest.mark.slow
+def test_seeds_and_shuffled_copies_are_told_apart(driven, tmp_path) -> None:
+    model = tmp_path / "model"
+    shutil.copytree(driven / "model", model)
+    result = CliRunner().invoke(
+        main, ["explain", str(model), "--check", "--seeds", "2", "--refit", "--json", "--quiet"]
+    )
+    assert result.exit_code == 0, result.output
+    found = json.loads(result.stdout)["faithfulness"]
+    assert found["seeds"]["num_seeds"] == 2
+    assert found["seeds"]["stability"] > 0.5
+    assert found["refit"]["num_shuffled"] == 3
+    assert found["refit"]["mass_on_shuffled"] < 0.2
+    assert found["refit"]["auroc"] >= 5 / 9  # `c` drives nothing, and may rank anywhere
+
+
+def test_check_asks_for_data_that_is_gone_or_changed(csv_path, tmp_path) -> None:
+    data, model = tmp_path / "load.csv", tmp_path / "model"
+    shutil.copy(csv_path, data)
+    save(fit(data, FitOptions(**{**SMALL, "epochs": 1})), model)
+    moved = data.rename(tmp_path / "moved.csv")
+    with pytest.raises(UsageError, match=r"load\.csv, which does not exist\. Give its new place"):
+        tsattn.check(model)
+    found = tsattn.check(model, moved)
+    assert found["verdict"] in ("no signal", "weak", "trust")
+    load_frame(401).to_csv(data, index=False)
+    with pytest.raises(UsageError, match=r"has changed since\. Give a copy of the old data"):
+        tsattn.check(model)
+
+
+def test_check_without_attention_is_refused(csv_path, tmp_path) -> None:
+    save(fit(csv_path, FitOptions(**{**SMALL, "epochs": 1}, attention="none")), tmp_path / "model")
+    with pytest.raises(UsageError, match="Fit one with --attention bottleneck"):
+        tsattn.check(tmp_path / "model")
+
+
+@pytest.mark.parametrize(
+    ("options", "rule"),
+    [
+        (["--seeds", "2"], "--seeds or --refit without --check"),
+        (["--check", "--split", "val"], "Leave --check out"),
+        (["--check", "-o", "x"], "Leave --output out"),
+        (["--check", "--seeds", "0"], "`seeds` must be at least 1"),
+    ],
+)
+def test_options_of_the_check_go_together(options, rule: str, model_directory) -> None:
+    result = CliRunner().invoke(main, ["explain", str(model_directory), *options])
+    assert result.exit_code == 2
+    assert rule in result.stderr
+
+
+def test_model_is_whole_when_adding_to_it_fails(model_directory, tmp_path, monkeypatch) -> None:
+    model = tmp_path / "model"
+    shutil.copytree(model_directory, model)
+    with pytest.raises(ValueError, match="Out of range"):
+        add_faithfulness(model, {"verdict": "trust", "reasons": [], "wrong": float("nan")})
+    load_fitted(model)
+    assert not (model / "attention" / "faithfulness.json").exists()
+    assert [path.name for path in tmp_path.iterdir()] == ["model"]
+
+
+def rows_of(*cells, kind="feature", measure="nats") -> pd.DataFrame:
+    """Return profile rows of (target, feature, role, first lag, last lag, mean)."""
+    names = ["target", "feature", "role", "lag_first", "lag_last", "mean"]
+    return pd.DataFrame(cells, columns=names).assign(
+        kind=kind, measure=measure, horizon_first=1, horizon_last=2
+    )
+
+
+def test_cells_by_hand() -> None:
+    network = rows_of(
+        ("y", "a", "past", 1, 2, 3.0),
+        ("y", "a", "past", 3, 4, 1.0),
+        ("y", "b", "past", 1, 2, 0.0),
+        ("y", "b", "past", 3, 4, 4.0),
+        ("y", "plan", "future", -1, -1, 1.0),
+        ("y", "plan", "future", 0, 0, 1.0),
+    )
+    path = rows_of(
+        ("y", "a", "past", 2, 2, 0.1),
+        ("y", "a", "past", 3, 3, 0.3),
+        ("y", "hour_sin", "future", 0, 0, 0.6),
+        measure="contribution",
+    )
+    profile = pd.concat([network, path], ignore_index=True)
+    cells = profile_cells(profile, {"y": 0.5}, targets_apart=True, most=10)
+    np.testing.assert_allclose(
+        cells.mass, 0.5 * np.array([0.3, 0.1, 0, 0.4, 0.1, 0.1]) + [0.05, 0.15, 0, 0, 0, 0]
+    )
+    assert not cells.groups.any()
+    past, future = cell_masks(cells, [1, 4], ["y", "a", "b"], ["plan", "hour_sin"], 4, 2)
+    assert past.nonzero() == (pytest.approx([0, 1]), pytest.approx([1, 1]))
+    assert future.tolist() == [[False, False], [True, False]]  # lag -1 is horizon step 2
+    few = profile_cells(profile, {"y": 0.5}, targets_apart=True, most=3)
+    assert few.table[["feature", "lag_first", "lag_last"]].to_numpy().tolist() == [
+        ["a", 1, 4], ["b", 1, 4], ["plan", -1, 0],
+    ]  # fmt: skip
+    np.testing.assert_allclose(few.mass.sum(), cells.mass.sum())
+
+
+def test_cells_of_shares_that_rank_nothing_compare_within_features() -> None:
+    profile = rows_of(
+        ("*", "a", "past", 1, 1, 0.25), ("*", "a", "past", 2, 2, 0.75),
+        ("*", "b", "past", 1, 1, 0.5), ("*", "b", "past", 2, 2, 0.5), measure="share",
+    )  # fmt: skip
+    cells = profile_cells(profile, {"y": 0.5}, targets_apart=False, most=10)
+    assert cells.groups.tolist() == [0, 0, 1, 1]
+    np.testing.assert_allclose(cells.mass, [0.125, 0.375, 0.25, 0.25])
+    units = profile_cells(profile.assign(kind="unit"), {"y": 0.0}, targets_apart=False, most=10)
+    assert units.table["feature"].tolist() == ["*", "*"]
+    np.testing.assert_allclose(units.mass, [0.375, 0.625])
+
+
+def test_nothing_replaced_is_the_forecast_itself(result) -> None:
+    windows = result.evaluations["test"].windows
+    occluded = OccludedWindows(result.fitted, windows)
+    past = np.zeros((11, 3), bool)
+    future = np.zeros((3, len(windows.future_values[0])), bool)
+    forecast = next(occluded.forecasts([(past, future)]))
+    expected = [outputs[FORECAST] for _, _, outputs in run_batches(result.fitted.model, windows)]
+    np.testing.assert_allclose(forecast, np.concatenate(expected), rtol=1e-3, atol=1e-4)
+
+
+def test_replacing_the_last_target_keeps_the_level(result) -> None:
+    windows = result.evaluations["test"].windows
+    model = replace(result.fitted)
+    occluded = OccludedWindows(model, windows)
+    assert occluded.statistics is not None
+    own, theirs = occluded.batch.inputs[:, :, 0], occluded.others.inputs[:, :, 0]
+    replacing = occluded.replacing.inputs[:, :, 0]
+    np.testing.assert_allclose(replacing.mean(axis=1), own.mean(axis=1), atol=1e-3)
+    np.testing.assert_allclose(
+        (replacing - replacing.mean(axis=1, keepdims=True)) / replacing.std(axis=1, keepdims=True),
+        (theirs - theirs.mean(axis=1, keepdims=True)) / theirs.std(axis=1, keepdims=True),
+        atol=1e-2,
+    )
+    # covariates enter the gates with their level, and are replaced as they are
+    np.testing.assert_array_equal(
+        occluded.replacing.inputs[:, :, 1:], occluded.others.inputs[:, :, 1:]
+    )
+
+
+UNIFORM = [
+    ("joint", "shared", "after"), ("joint", "per-dimension", "before"), ("joint", "luong", "after"),
+    ("joint", "feed-forward", "after"), ("joint", "additive", "after"), ("joint", "self", "after"),
+    ("joint", "multi-head", "before"), ("joint", "variable", "after"), ("joint", "input", "before"),
+    ("per-feature", "additive", "after"), ("per-feature", "luong", "after"),
+    ("per-feature", "per-dimension", "after"),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("encoder", "attention", "placement"), UNIFORM)
+def test_uniform_attention_is_uniform_and_is_undone(encoder, attention, placement) -> None:
+    from tsattn.models import WindowShape, build_forecaster
+
+    shape = WindowShape(lookback=11, horizon=3, num_features=3, num_targets=1)
+    model = build_forecaster(
+        shape, encoder=encoder, attention=attention, placement=placement, units=8
+    )
+    for weight in model.trainable_weights:  # biases too
+        weight.assign(np.random.default_rng(0).normal(size=weight.shape))
+    inputs = np.random.default_rng(1).normal(size=(5, 11, 3)).astype("float32")
+
+    def scores() -> np.ndarray:
+        return np.asarray(model({"inputs": inputs})["attention_scores"])
+
+    before = scores()
+    assert np.ptp(before, axis=None) > 1e-3
+    with uniform_attention(model, before):
+        during = scores()
+        by_step = np.moveaxis(during, -2, -1).reshape(-1, during.shape[-2])
+        np.testing.assert_allclose(by_step, by_step[:, :1].repeat(by_step.shape[1], 1), rtol=1e-4)
+    np.testing.assert_array_equal(scores(), before)
+
+
+def test_uniform_gates_are_their_mean(result) -> None:
+    model = result.fitted.model
+    windows = result.evaluations["test"].windows
+    nats = np.concatenate(
+        [outputs["attention_scores"] for _, _, outputs in run_batches(model, windows)]
+    )
+    ratio = np.sqrt(np.expm1(2 * nats))
+    with uniform_attention(model, nats):
+        frozen = next(iter(run_batches(model, windows)))[2]["attention_scores"]
+    np.testing.assert_allclose(frozen, frozen[0, 0, 0], rtol=1e-4)
+    ratio_frozen = np.sqrt(np.expm1(2 * frozen[0, 0, 0]))
+    assert ratio_frozen / (1 + ratio_frozen) == pytest.approx(
+        (ratio / (1 + ratio)).mean(), rel=1e-3
+    )

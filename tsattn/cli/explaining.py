@@ -1,0 +1,112 @@
+"""`tsattn explain`: the attention profile, the ranking, and their test."""
+
+from pathlib import Path
+
+import click
+
+from tsattn import config
+from tsattn.cli import options
+
+
+@click.command()
+@options.model_argument
+@click.option("--data", type=options.PATH, help="Profile the windows of these rows instead.")
+@click.option(
+    "--split",
+    type=click.Choice(("train", "val", "test", "all")),
+    help="Which windows. [default: test; all with --data]",
+)
+@click.option("--output", "-o", type=options.PATH, help="With --data: a folder to write to.")
+@click.option(
+    "--check",
+    is_flag=True,
+    help="Test the saved profile: its verdict is trust, weak or no signal. It needs the data of "
+    "the fit, where they were or at --data.",
+)
+@click.option("--seeds", type=int, help="With --check: compare the profiles of so many seeds.")
+@click.option(
+    "--refit", is_flag=True, help="With --check: fit anew with shuffled copies of the covariates."
+)
+@options.runtime_option
+@options.combined(options.output_options)
+def explain(
+    model: Path,
+    data: Path | None,
+    split: str | None,
+    output: Path | None,
+    check: bool,
+    seeds: int | None,
+    refit: bool,
+    runtime: str,
+    overwrite: bool,
+    as_json: bool,
+    quiet: bool,
+) -> None:
+    """Show which lags of each feature the attention of MODEL rests on."""
+    _check_options(data, split, output, check, seeds, refit, overwrite)
+    from tsattn.cli import printing
+    from tsattn.pipeline import explaining
+    from tsattn.progress import Progress
+
+    progress = Progress(quiet=quiet)
+    if check:
+        from tsattn.pipeline import checking
+
+        checking.check(
+            model, data, seeds=1 if seeds is None else seeds, refit=refit, progress=progress
+        )
+    if data is None or check:
+        explanation = explaining.saved_explanation(model)
+    else:
+        explanation = explaining.explain_windows(
+            model,
+            data,
+            split=split or "all",
+            runtime=runtime,
+            output=output,
+            overwrite=overwrite,
+            progress=progress,
+        )
+    folder = output if data and not check else model / "attention"
+    printing.print_explanation(explanation, folder, as_json=as_json)
+
+
+def _check_options(
+    data: Path | None,
+    split: str | None,
+    output: Path | None,
+    check: bool,
+    seeds: int | None,
+    refit: bool,
+    overwrite: bool,
+) -> None:
+    """Raise a UsageError for options that do not go together."""
+    if data is None or check:
+        config.require(
+            split in (None, "test"),
+            "The model directory holds the profile of the test windows only.",
+            f"split={split}",
+            "Leave --check out." if check else "Give the data with --data.",
+        )
+        config.require(
+            output is None,
+            "The profile without --data is in the model directory already."
+            if not check
+            else "What --check finds is added to the model directory.",
+            f"output={output}",
+            "Leave --output out, or give other data with --data."
+            if not check
+            else "Leave --output out.",
+        )
+    config.require(
+        not overwrite or output is not None,
+        "--overwrite replaces what is at --output.",
+        "--overwrite without --output",
+        "Leave --overwrite out, or name an output with --data and --output.",
+    )
+    config.require(
+        check or not (seeds is not None or refit),
+        "--seeds and --refit belong to the test of the profile.",
+        "--seeds or --refit without --check",
+        "Add --check.",
+    )

@@ -1,0 +1,114 @@
+"""`check`: is the attention profile of a model true?"""
+
+from pathlib import Path
+from typing import Any
+
+from tsattn.config import require
+from tsattn.data.series import TimeSeries
+from tsattn.data.splits import split_series
+from tsattn.data.windows import Windows, find_origins
+from tsattn.errors import UsageError
+from tsattn.fitted import FittedForecaster
+from tsattn.json_files import write_json
+from tsattn.model_directory import (
+    FAITHFULNESS,
+    changing,
+    file_sha256,
+    load_fitted,
+    read_profile,
+)
+from tsattn.option_checks import parse_split
+from tsattn.outputs import check_output
+from tsattn.page import write_page
+from tsattn.pipeline.known_rows import read_known
+from tsattn.pipeline.measuring import measure
+from tsattn.pipeline.refitting import profile_stability, shuffled_copies
+from tsattn.pipeline.tables import Data
+from tsattn.progress import Progress
+from tsattn.verdicts import judge
+
+
+def check(
+    model: str | Path,
+    data: Data | None = None,
+    *,
+    seeds: int = 1,
+    refit: bool = False,
+    progress: Progress | None = None,
+) -> dict[str, Any]:
+    """Test the attention profile saved with a model, and add the result to the model.
+
+    The profile is compared with what happens when its cells are replaced in the windows it was
+    made of, those of the test rows (validation without any). The result, which is also
+    `attention/faithfulness.json`, has a `verdict`: `"trust"`, `"weak"` or `"no signal"`, its
+    `reasons` in plain words, and what was measured.
+
+    Args:
+        model: A model directory.
+        data: The data it was trained on; None for the file that it was read from.
+        seeds: From 2 on, the profiles of so many seeds are compared: all but one are fitted anew.
+        refit: Whether to fit anew with a shuffled copy of every covariate beside it.
+        progress: Where notes and progress go.
+
+    Raises:
+        UsageError: the model has no attention, or the data is not given, gone or has changed.
+        ModelDirectoryError: the directory is missing or altered.
+    """
+    require(seeds >= 1, "`seeds` must be at least 1.", f"seeds={seeds}", "Give a larger number.")
+    directory, progress = Path(model), progress or Progress()
+    fitted = load_fitted(directory)
+    require(
+        fitted.options.attention != "none",
+        "A model must have attention to be checked.",
+        "a model with attention none",
+        "Fit one with --attention bottleneck.",
+    )
+    data = _training_data(fitted, data)
+    check_output(directory, overwrite=True, is_directory=True)
+    series, _ = read_known(data, fitted.schema, progress)
+    name, windows = _shown_windows(fitted, series)
+    profile = read_profile(directory)
+    progress.note("replacing the cells of the profile one by one")
+    found = measure(fitted, profile, windows, seasonal=fitted.baselines(series)["seasonal_naive"])
+    assert found is not None  # only a test in limited time can be nothing
+    if seeds > 1:
+        found["seeds"] = profile_stability(fitted, data, profile, seeds, progress)
+    if refit:
+        found["refit"] = shuffled_copies(fitted, data, progress)
+    found = {**found, **judge(found), "split": name}
+    with changing(directory) as changed:
+        write_json(changed / "attention" / FAITHFULNESS, found)
+        write_page(changed)
+    return found
+
+
+def _training_data(fitted: FittedForecaster, data: Data | None) -> Data:
+    """Return the data a model was trained on, if it is still the same."""
+    if data is not None and not isinstance(data, str | Path):
+        return data  # a table, which has no hash to compare
+    path = Path(data) if data is not None else Path(fitted.data_path or "")
+    rule = "The saved profile can be checked on the data it was made of only."
+    if data is None and fitted.data_path is None:
+        received, remedy = "a model that was trained on a DataFrame", "Give the same data."
+    elif not (path.is_file() or path.is_dir()) or (data is None and not fitted.data_sha256):
+        received, remedy = f"{path}, which does not exist", "Give its new place with --data."
+    elif fitted.data_sha256 and file_sha256(path) != fitted.data_sha256:
+        received = f"{path}, which has changed since"
+        remedy = "Give a copy of the old data with --data, or fit the model again."
+    else:
+        return path
+    raise UsageError(f"{rule} Received: {received}. {remedy}")
+
+
+def _shown_windows(fitted: FittedForecaster, series: TimeSeries) -> tuple[str, Windows]:
+    """Return the windows that the saved profile is about, and the name of their split."""
+    split = split_series(series, parse_split(fitted.options.split))
+    name = "test" if any(part.stop > part.start for part in split.test) else "val"
+    found = find_origins(
+        series,
+        list(split.part(name)),
+        lookback=fitted.lookback,
+        horizon=fitted.horizon,
+        score_filled=fitted.options.score_filled,
+    )
+    return name, fitted.windows(series, found.origins)

@@ -1,0 +1,165 @@
+"""From a table and options to the windows that a forecaster is trained and tested on."""
+
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass, replace
+
+import keras
+import numpy as np
+
+from tsattn.config import SCHEMA_OPTIONS, FitOptions, listed, require
+from tsattn.data.calendar import check_calendar, choose_calendar
+from tsattn.data.inputs import scaled_windows
+from tsattn.data.scaling import Scaler, check_targets, fit_scaler
+from tsattn.data.schema import infer_schema
+from tsattn.data.series import TimeSeries, series_from_frame
+from tsattn.data.splits import Split, split_series
+from tsattn.data.windows import Windows, choose_lookback_horizon, find_origins
+from tsattn.errors import DataError
+from tsattn.option_checks import parse_split, settled_linear_path, settled_structure
+from tsattn.pipeline.tables import Data, as_table
+from tsattn.schedules import choose_epochs
+from tsattn.segments import choose_segment
+
+
+@dataclass(frozen=True, kw_only=True)
+class Prepared:
+    """A table as it is learnt from."""
+
+    options: FitOptions  # settled: nothing is left to choose
+    series: TimeSeries
+    split: Split
+    scaler: Scaler
+    windows: dict[str, Windows]  # "train", "val", and "test" if rows were set aside
+    notes: tuple[str, ...]
+
+
+def prepare(data: Data, options: FitOptions) -> Prepared:
+    """Read, split and scale a table, choose what is not given, and find the windows.
+
+    Raises:
+        UsageError: options that do not fit together or to the data.
+        DataError: data that cannot be used.
+    """
+    series, notes = _read_series(data, options)
+    split = split_series(series, parse_split(options.split))
+    series = _with_calendar(series, split)
+    options, chosen = _settle(options, series)
+    scaler = _fit_scaler(series, split, options)
+    constant = _check_constant(scaler, series)
+    windows, left_out = _split_windows(series, split, scaler, options)
+    options.epochs = options.epochs or _epochs(options, len(windows["train"]))
+    return Prepared(
+        options=options,
+        series=series,
+        split=split,
+        scaler=scaler,
+        windows=windows,
+        notes=(*notes, *chosen, *constant, *left_out),
+    )
+
+
+def _read_series(data: Data, options: FitOptions) -> tuple[TimeSeries, list[str]]:
+    frame, source, notes = as_table(data)
+    given = asdict(options)
+    schema, found = infer_schema(
+        frame, source=source, **{name: given[name] for name in SCHEMA_OPTIONS}
+    )
+    series = series_from_frame(frame, schema, source)
+    return series, [*notes, *found, *series.notes]
+
+
+def _epochs(options: FitOptions, num_windows: int) -> int:
+    """Return the number of epochs for so many train windows, where it is not given."""
+    drawn = min(options.windows_per_epoch or num_windows, num_windows)
+    return choose_epochs(drawn, options.batch_size)
+
+
+def _with_calendar(series: TimeSeries, split: Split) -> TimeSeries:
+    """Settle the calendar features."""
+    check_calendar(series.schema.calendar or (), series.schema.freq)
+    if series.schema.calendar is not None:
+        return series
+    longest = max(split.train, key=lambda part: part.stop - part.start)
+    calendar = choose_calendar(series.schema.freq, series.times[longest])
+    return replace(series, schema=replace(series.schema, calendar=calendar))
+
+
+def _settle(options: FitOptions, series: TimeSeries) -> tuple[FitOptions, list[str]]:
+    """Choose what is not given: lookback, horizon, structure and segment; say what was chosen."""
+    structure = settled_structure(options)
+    rows = int(np.diff(series.borders).max())
+    lookback, horizon = choose_lookback_horizon(series.schema.freq, rows)
+    settled = replace(
+        options,
+        lookback=options.lookback or lookback,
+        horizon=options.horizon or horizon,
+        backend=keras.config.backend(),
+        linear_path=settled_linear_path(options),
+        **structure._asdict(),
+    )
+    if structure.encoder == "per-feature":
+        settled.segment = options.segment or choose_segment(settled.lookback or 1)
+        require(
+            settled.segment <= (settled.lookback or 0),
+            "`segment` must fit into the lookback.",
+            f"segment={settled.segment}, lookback={settled.lookback}",
+            "Use a shorter segment or a longer lookback.",
+        )
+    if options.lookback and options.horizon:
+        return settled, []
+    step = f"frequency {series.schema.freq}" if series.schema.freq else "numbered rows"
+    return settled, [
+        f"chosen for {step} and {rows:,} rows: "
+        f"lookback {settled.lookback}, horizon {settled.horizon}"
+    ]
+
+
+def _fit_scaler(series: TimeSeries, split: Split, options: FitOptions) -> Scaler:
+    lookback, features = options.lookback or 1, series.schema.features
+    return fit_scaler(
+        series.values, split.train, features, lookback=lookback, offsets=series.offsets
+    )
+
+
+def _check_constant(scaler: Scaler, series: TimeSeries) -> list[str]:
+    """Return a note on constant features; a constant target is an error."""
+    check_targets(scaler, series.schema.targets, "the data")
+    if not scaler.constant:
+        return []
+    return [f"constant over the train rows, read as zeros: {listed(scaler.constant)}"]
+
+
+def _split_windows(
+    series: TimeSeries, split: Split, scaler: Scaler, options: FitOptions
+) -> tuple[dict[str, Windows], list[str]]:
+    """Return the windows of train, val and, if it has rows, test; and notes on those left out."""
+    lookback, horizon = options.lookback or 0, options.horizon or 0
+    base = scaled_windows(series, scaler, np.empty(0, np.int64), lookback=lookback, horizon=horizon)
+    windows, notes = {}, []
+    for name in ("train", "val", "test"):
+        parts = split.part(name)
+        if name == "test" and all(part.stop == part.start for part in parts):
+            continue
+        found = find_origins(
+            series,
+            parts,
+            lookback=lookback,
+            horizon=horizon,
+            score_filled=options.score_filled,
+        )
+        for count, why in ((found.num_missing, "missing"), (found.num_filled, "filled target")):
+            if count:
+                notes.append(f"{name}: {count:,} windows with a {why} value left out")
+        if not len(found.origins):
+            raise DataError(_no_windows(name, parts, lookback, horizon))
+        windows[name] = replace(base, origins=found.origins)
+    return windows, notes
+
+
+def _no_windows(name: str, parts: Sequence[slice], lookback: int, horizon: int) -> str:
+    rows = max(part.stop - part.start for part in parts)
+    return (
+        f"The {name} split must hold a window: its targets, {horizon} rows, in the split, and "
+        f"{lookback} rows before them. Received: {rows} rows in the split. Use a shorter "
+        "--horizon or --lookback, another --split, --fill for gaps, or more data."
+    )

@@ -1,0 +1,130 @@
+"""Which features a forecast rests on: shares, with intervals over windows."""
+
+from collections.abc import Collection, Mapping
+
+import numpy as np
+import pandas as pd
+
+from tsattn.profiles import attention_rows
+
+RANKING_COLUMNS = ("target", "feature", "role", "share", "low", "high", "rank")
+RANKING_MEANING = (
+    "Share: how much of the forecast rests on a feature, attention and linear path together; low "
+    "and high bound it with 95 % over windows (a bootstrap of blocks of them)"
+)
+LEAST_BLOCKS = 8
+_MOST_BLOCKS = 200
+_MOST_NUMBERS = 1 << 25  # of the sums of all blocks
+_NUM_DRAWS = 1_000
+_INTERVAL = (0.025, 0.975)
+
+
+def block_ends(num_windows: int, length: int, size_of_one: int) -> np.ndarray:
+    """Return the numbers of windows at which blocks of consecutive windows end.
+
+    Args:
+        num_windows: Number of windows.
+        length: Windows in a block at least. The last block may be shorter.
+        size_of_one: How many numbers are added up for each block; it bounds how many blocks there
+            are, which are at most 200.
+    """
+    most = max(min(_MOST_BLOCKS, _MOST_NUMBERS // max(size_of_one, 1)), LEAST_BLOCKS)
+    length = max(length, -(-num_windows // most))
+    return np.append(np.arange(length, num_windows, length), num_windows)
+
+
+def cell_shares(
+    profile: pd.DataFrame,
+    values: np.ndarray,
+    target: str,
+    linear_share: float,
+    not_read: Collection[str] = (),
+) -> np.ndarray:
+    """Return the share of every row of a profile in the forecast of one target.
+
+    The forecast is `(1 - s) network + s linear path`. So a row of the attention has `1 - s` times
+    its share in all rows of the attention, and a row of the linear path `s` times its share in all
+    contributions, which are exact.
+
+    Args:
+        profile: Rows of attention and linear path, in the columns of `attention/profile.csv`.
+        values: (..., rows) what the rows have: their means, or their sums over some windows.
+        target: The target.
+        linear_share: The share `s` of the linear path in the forecast of the target.
+        not_read: Features that have rows, but that the network of this target does not read.
+
+    Returns:
+        (..., rows), 0 for rows that are not about this target. They sum to 1 over the rows, or to
+        less where attention or path have no mass at all.
+    """
+    is_network = profile.index.isin(attention_rows(profile).index)
+    is_own = profile["target"].isin([target, "*"]).to_numpy()
+    is_read = ~profile["feature"].isin(list(not_read)).to_numpy()
+    parts = (
+        (is_own & is_network & is_read, 1 - linear_share),
+        (is_own & ~is_network, linear_share),
+    )
+    shares = np.zeros(np.shape(values))
+    for rows, weight in parts:
+        part = np.where(rows, values, 0.0)
+        total = part.sum(axis=-1, keepdims=True)
+        shares += weight * part / np.where(total > 0, total, 1.0)
+    return shares
+
+
+def feature_ranking(
+    profile: pd.DataFrame,
+    blocks: np.ndarray,
+    linear_shares: Mapping[str, float],
+    *,
+    targets_apart: bool = False,
+) -> pd.DataFrame:
+    """Return which features the forecast of each target rests on, in falling order.
+
+    The share of a feature adds up the shares of its rows, see `cell_shares`: of network and linear
+    path, each weighted by its share in the forecast. The interval holds 95 % of the shares in
+    1,000 samples of as many blocks of consecutive windows, drawn with replacement (Carlstein 1986,
+    "The use of subseries values"); blocks as long as a window reaches are nearly independent of
+    one another. With fewer than 8 blocks there is none.
+
+    Args:
+        profile: A profile whose scores rank features, in the columns of `attention/profile.csv`.
+        blocks: (blocks, rows) sums of every row over the windows of each block.
+        linear_shares: The share of the linear path in the forecast of each target.
+        targets_apart: Whether the network of a target reads none of the other targets.
+
+    Returns:
+        The columns of `attention/ranking.csv`; `low` and `high` are NaN with too few blocks.
+    """
+    keys = ["target", "feature", "role", "measure"]
+    group = profile.groupby(keys, sort=False).ngroup().to_numpy()
+    sums = np.zeros((len(blocks), group.max() + 1))
+    np.add.at(sums.T, group, blocks.T)  # (blocks, groups)
+    groups = profile.drop_duplicates(keys)[keys].reset_index(drop=True)
+    even = np.full(len(blocks), 1 / len(blocks))
+    draws = np.random.default_rng(0).multinomial(len(blocks), even, size=_NUM_DRAWS)
+    rankings = []
+    for target, linear_share in linear_shares.items():
+        others = [name for name in linear_shares if name != target] if targets_apart else []
+        # (groups,), then (draws, groups)
+        share = cell_shares(groups, sums.sum(axis=0), target, linear_share, others)
+        drawn = cell_shares(groups, draws @ sums, target, linear_share, others)
+        low, high = np.quantile(_by_feature(groups, drawn), _INTERVAL, axis=0)
+        few = len(blocks) < LEAST_BLOCKS
+        ranking = groups.drop_duplicates(["feature", "role"])[["feature", "role"]].assign(
+            target=target,
+            share=_by_feature(groups, share),
+            low=np.nan if few else low,
+            high=np.nan if few else high,
+        )
+        is_read = ranking["share"].gt(0) | ~ranking["feature"].isin(others)
+        ranking = ranking[is_read].sort_values("share", ascending=False, kind="stable")
+        rankings.append(ranking.assign(rank=np.arange(1, len(ranking) + 1)))
+    return pd.concat(rankings, ignore_index=True)[list(RANKING_COLUMNS)]
+
+
+def _by_feature(groups: pd.DataFrame, shares: np.ndarray) -> np.ndarray:
+    """Add up shares (..., groups) by feature and role, in the order they first appear in."""
+    number = groups.groupby(["feature", "role"], sort=False).ngroup().to_numpy()
+    is_in = number[:, None] == np.arange(number.max() + 1)  # (groups, features)
+    return np.asarray(shares @ is_in)
