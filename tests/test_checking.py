@@ -14,14 +14,15 @@ import tsattn
 from tsattn import FitOptions
 from tsattn.cells import cell_masks, profile_cells
 from tsattn.cli import main
-from tsattn.controls import uniform_attention
+from tsattn.controls import uniform_attention, untrained
 from tsattn.errors import UsageError
-from tsattn.model_directory import add_faithfulness, load_fitted, read_json
+from tsattn.json_files import write_json
+from tsattn.model_directory import changing, load_fitted, read_json
 from tsattn.models.forecaster import FORECAST
 from tsattn.occlusion import OccludedWindows
 from tsattn.pipeline.fitting import fit, save
 from tsattn.pipeline.measuring import measure
-from tsattn.running import run_batches
+from tsattn.running import model_inputs, run_batches
 
 
 def driven_frame(rows: int = 2503, seed: int = 7) -> pd.DataFrame:
@@ -163,8 +164,8 @@ def test_options_of_the_check_go_together(options, rule: str, model_directory) -
 def test_model_is_whole_when_adding_to_it_fails(model_directory, tmp_path, monkeypatch) -> None:
     model = tmp_path / "model"
     shutil.copytree(model_directory, model)
-    with pytest.raises(ValueError, match="Out of range"):
-        add_faithfulness(model, {"verdict": "trust", "reasons": [], "wrong": float("nan")})
+    with pytest.raises(ValueError, match="Out of range"), changing(model) as changed:
+        write_json(changed / "attention" / "faithfulness.json", {"wrong": float("nan")})
     load_fitted(model)
     assert not (model / "attention" / "faithfulness.json").exists()
     assert [path.name for path in tmp_path.iterdir()] == ["model"]
@@ -234,8 +235,8 @@ def test_nothing_replaced_is_the_forecast_itself(result) -> None:
 
 def test_replacing_the_last_target_keeps_the_level(result) -> None:
     windows = result.evaluations["test"].windows
-    model = replace(result.fitted)
-    occluded = OccludedWindows(model, windows)
+    scaler = replace(result.fitted.scaler, drifting=("load",))
+    occluded = OccludedWindows(untrained(replace(result.fitted, scaler=scaler)), windows)
     assert occluded.statistics is not None
     own, theirs = occluded.batch.inputs[:, :, 0], occluded.others.inputs[:, :, 0]
     replacing = occluded.replacing.inputs[:, :, 0]
@@ -277,24 +278,25 @@ def test_uniform_attention_is_uniform_and_is_undone(encoder, attention, placemen
 
     before = scores()
     assert np.ptp(before, axis=None) > 1e-3
-    with uniform_attention(model, before):
+    with uniform_attention(model, {"inputs": inputs}):
         during = scores()
         by_step = np.moveaxis(during, -2, -1).reshape(-1, during.shape[-2])
         np.testing.assert_allclose(by_step, by_step[:, :1].repeat(by_step.shape[1], 1), rtol=1e-4)
     np.testing.assert_array_equal(scores(), before)
 
 
-def test_uniform_gates_are_their_mean(result) -> None:
+@pytest.mark.parametrize("name", ["attention_scores", "future_scores"])
+def test_uniform_gates_are_their_mean(name: str, result) -> None:
     model = result.fitted.model
     windows = result.evaluations["test"].windows
-    nats = np.concatenate(
-        [outputs["attention_scores"] for _, _, outputs in run_batches(model, windows)]
-    )
-    ratio = np.sqrt(np.expm1(2 * nats))
-    with uniform_attention(model, nats):
-        frozen = next(iter(run_batches(model, windows)))[2]["attention_scores"]
+    _, batch, outputs = next(iter(run_batches(model, windows)))
+    with uniform_attention(model, model_inputs(batch)):
+        frozen = next(iter(run_batches(model, windows)))[2][name]
     np.testing.assert_allclose(frozen, frozen[0, 0, 0], rtol=1e-4)
-    ratio_frozen = np.sqrt(np.expm1(2 * frozen[0, 0, 0]))
-    assert ratio_frozen / (1 + ratio_frozen) == pytest.approx(
-        (ratio / (1 + ratio)).mean(), rel=1e-3
-    )
+    assert gates(frozen[0, 0, 0]) == pytest.approx(gates(outputs[name]).mean(), rel=1e-3)
+
+
+def gates(nats: np.ndarray) -> np.ndarray:
+    """Return the gates through which so many nats may pass."""
+    ratio = np.sqrt(np.expm1(2 * nats))
+    return ratio / (1 + ratio)

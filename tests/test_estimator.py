@@ -26,7 +26,8 @@ def test_forecaster_fits_predicts_explains_saves_and_loads(tmp_path) -> None:
     assert forecaster.horizon == 3
     assert forecaster.score(frame) < 0
     profile = forecaster.explain(frame, split="test")
-    assert set(attention_rows(profile).feature) == {"load", "wind", "plan"}
+    attention = attention_rows(profile)
+    assert set(attention.feature[attention.role == "past"]) == {"load", "wind", "plan"}
     forecaster.save(tmp_path / "model")
     loaded = tsattn.load(tmp_path / "model")
     pd.testing.assert_frame_equal(loaded.predict(frame), forecaster.predict(frame))

@@ -13,11 +13,12 @@ from synthetic import SMALL, load_frame
 
 from tsattn import FitOptions
 from tsattn.errors import ModelDirectoryError, UsageError
-from tsattn.model_directory import load_fitted, read_profile, save_fitted, write_manifest
+from tsattn.model_directory import load_fitted, save_fitted, write_manifest
 from tsattn.pipeline.explaining import explain, saved_explanation, saved_profile
 from tsattn.pipeline.fitting import fit, save
 from tsattn.pipeline.predicting import predict
 from tsattn.profiles import attention_rows
+from tsattn.saved_attention import read_profile
 
 REFUSED = r"(?s)\A[^\n]*Received: [^\n]*\. (Restore|Check|Upgrade)[^\n]*\Z"
 DEEP = "[" * 200_000

@@ -12,13 +12,14 @@ from synthetic import SMALL, load_frame
 
 from tsattn import FitOptions
 from tsattn.cli import main
-from tsattn.model_directory import read_options, read_profile
+from tsattn.model_directory import read_options
 from tsattn.page import build_page, write_page
 from tsattn.page.accuracy import verdict
 from tsattn.page.heatmap import MAX_CELLS, heatmap, profile_cells
 from tsattn.page.markup import Markup, join, moment, number, table, tag
 from tsattn.page.reproducing import fit_command
 from tsattn.pipeline.fitting import fit, save
+from tsattn.saved_attention import read_profile
 
 BROWSERS = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
 BROWSER = next(filter(None, map(shutil.which, BROWSERS)), None)

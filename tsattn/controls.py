@@ -32,11 +32,14 @@ def uniform_attention(model: keras.Model, inputs: dict[str, np.ndarray]) -> Iter
         inputs: Those of some windows, which say what the gates are.
     """
     gates = [layer for layer in model.layers if isinstance(layer, BottleneckAttention)]
-    nats = keras.Model(model.inputs, [layer.output[1] for layer in gates])(inputs) if gates else []
+    nats = {}
+    if gates:
+        nats = keras.Model(model.inputs, {gate.name: gate.output[1] for gate in gates})(inputs)
     before = model.get_weights()
     try:
-        for layer, of_layer in zip(gates, nats, strict=True):
-            _set_gates(layer, float(_gates(keras.ops.convert_to_numpy(of_layer)).mean()))
+        for gate in gates:
+            of_gate = keras.ops.convert_to_numpy(nats[gate.name])
+            _set_gates(gate, float(_gates(of_gate).mean()))
         for layer in model.layers:
             if layer.name in _ATTENTION_LAYERS and layer not in gates:
                 _zero_logits(layer)

@@ -5,14 +5,13 @@ import importlib.metadata
 import json
 import shutil
 import warnings
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-import pandas as pd
 
 from tsattn.backend import start_keras
 from tsattn.baselines import LinearBaseline
@@ -41,18 +40,12 @@ from tsattn.outputs import MANIFEST, MODEL, atomic_directory
 
 FORMAT_VERSION = 1
 CALIBRATION = "calibration.json"  # of a model with intervals
-FAITHFULNESS = "faithfulness.json"  # in the folder of the profile
 _PACKAGES = (
     "tsattn", "keras", "tensorflow", "jax", "torch", "numpy", "pandas", "scikit-learn", "onnx",
     "onnxruntime", "tf2onnx",
 )  # fmt: skip
 _FILES = ("model.keras", "config.json", "schema.json", "scaler.json", "linear.npz")
 _CHUNK = 1 << 20
-_PROFILE_TEXTS = ("target", "feature", "kind", "role", "measure")
-_PROFILE_COUNTS = ("horizon_first", "horizon_last", "lag_first", "lag_last", "num_windows")
-_PROFILE_NUMBERS = ("mean", "std", "p10", "p50", "p90")
-_RANKING_TEXTS = ("target", "feature", "role")
-_HORIZON_COUNTS = ("horizon_step", "lag", "num_windows")
 
 
 def save_fitted(directory: Path, fitted: FittedForecaster) -> None:
@@ -244,38 +237,6 @@ def read_options(directory: Path) -> FitOptions:
         return checked_options(read_json(path))
 
 
-def read_profile(directory: Path) -> pd.DataFrame:
-    """Return the saved attention profile; raise a ModelDirectoryError if that fails."""
-    path = directory / "attention" / "profile.csv"
-    return _read_scores(path, _PROFILE_TEXTS, _PROFILE_COUNTS, _PROFILE_NUMBERS)
-
-
-def read_horizon_profile(directory: Path) -> pd.DataFrame:
-    """Return the saved profile of each horizon step; raise a ModelDirectoryError if that fails."""
-    path = directory / "attention" / "horizon.csv"
-    return _read_scores(path, ("target",), _HORIZON_COUNTS, ("mean", "std"))
-
-
-def read_ranking(directory: Path) -> pd.DataFrame | None:
-    """Return the saved ranking of features; None for a model that has none."""
-    path = directory / "attention" / "ranking.csv"
-    if not path.exists():
-        return None
-    return _read_scores(path, _RANKING_TEXTS, ("rank",), ("share",), ("low", "high"))
-
-
-def read_faithfulness(directory: Path) -> dict[str, Any] | None:
-    """Return what the test of the saved profile found; None where it was not tested."""
-    path = directory / "attention" / FAITHFULNESS
-    if not path.exists():
-        return None
-    content = read_json(path)
-    reasons = content.get("reasons")
-    if not isinstance(content.get("verdict"), str) or not isinstance(reasons, list):
-        raise altered(path, "it has no verdict or no reasons")
-    return content
-
-
 @contextmanager
 def changing(directory: Path) -> Iterator[Path]:
     """Give a copy of a model directory to change, which then takes its place."""
@@ -285,30 +246,6 @@ def changing(directory: Path) -> Iterator[Path]:
         (new / MANIFEST).unlink()
         yield new
         write_json(new / MANIFEST, {**manifest, "files": _hashes(new)})
-
-
-def _read_scores(
-    path: Path,
-    texts: Sequence[str],
-    counts: Sequence[str],
-    numbers: Sequence[str],
-    may_be_missing: Sequence[str] = (),
-) -> pd.DataFrame:
-    """Read a table with just these columns, of which the numbers are finite."""
-    types = {
-        **dict.fromkeys(texts, "str"),
-        **dict.fromkeys(counts, "int64"),
-        **dict.fromkeys((*numbers, *may_be_missing), "float64"),
-    }
-    with reading(path):
-        # A feature may be called NA.
-        missing = {name: [""] for name in may_be_missing}
-        profile = pd.read_csv(path, keep_default_na=False, na_values=missing, dtype=types)
-        if set(profile.columns) != set(types) or profile.empty:
-            raise altered(path, "it has other columns, or no rows")
-        if not np.isfinite(profile[list(numbers)].to_numpy()).all():
-            raise altered(path, "its scores are not finite numbers")
-    return profile
 
 
 def read_json(path: Path) -> dict[str, Any]:

@@ -7,10 +7,11 @@ from typing import Any
 import pandas as pd
 
 from tsattn.linear_profiles import LINEAR_MEANING, summarize_linear
-from tsattn.model_directory import read_json, read_profile
+from tsattn.model_directory import read_json
 from tsattn.page.heatmap import heatmap
 from tsattn.page.markup import Markup, bullets, figure, join, number, table, tag
 from tsattn.profiles import describe_scores, summarize_profile
+from tsattn.saved_attention import read_profile
 
 MAX_ROWS = 20
 _VERDICTS = {

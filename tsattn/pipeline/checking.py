@@ -11,11 +11,9 @@ from tsattn.errors import UsageError
 from tsattn.fitted import FittedForecaster
 from tsattn.json_files import write_json
 from tsattn.model_directory import (
-    FAITHFULNESS,
     changing,
     file_sha256,
     load_fitted,
-    read_profile,
 )
 from tsattn.option_checks import parse_split
 from tsattn.outputs import check_output
@@ -25,6 +23,7 @@ from tsattn.pipeline.measuring import measure
 from tsattn.pipeline.refitting import profile_stability, shuffled_copies
 from tsattn.pipeline.tables import Data
 from tsattn.progress import Progress
+from tsattn.saved_attention import FAITHFULNESS, read_profile
 from tsattn.verdicts import judge
 
 

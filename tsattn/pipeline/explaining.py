@@ -15,11 +15,7 @@ from tsattn.fitted import FittedForecaster
 from tsattn.horizon_profiles import horizon_frame
 from tsattn.model_directory import (
     check_directory,
-    read_faithfulness,
-    read_horizon_profile,
     read_options,
-    read_profile,
-    read_ranking,
     write_manifest,
 )
 from tsattn.option_checks import parse_split
@@ -31,6 +27,12 @@ from tsattn.pipeline.tables import Data
 from tsattn.progress import Progress
 from tsattn.report import profile_frame, ranking_frame, write_attention
 from tsattn.running import compile_for
+from tsattn.saved_attention import (
+    read_faithfulness,
+    read_horizon_profile,
+    read_profile,
+    read_ranking,
+)
 
 SPLITS = ("train", "val", "test", "all")
 

@@ -21,7 +21,7 @@ from tsattn.exporting import export_fitted
 from tsattn.fitted import FittedForecaster, time_text
 from tsattn.json_files import write_json
 from tsattn.metrics import seasonal_naive_mae
-from tsattn.model_directory import FAITHFULNESS, file_sha256, save_fitted, write_manifest
+from tsattn.model_directory import file_sha256, save_fitted, write_manifest
 from tsattn.option_checks import check_options
 from tsattn.outputs import atomic_directory
 from tsattn.page import write_page
@@ -32,6 +32,7 @@ from tsattn.pipeline.preparing import Prepared, prepare
 from tsattn.pipeline.tables import Data
 from tsattn.progress import Progress
 from tsattn.report import profile_frame, split_metrics, write_report
+from tsattn.saved_attention import FAITHFULNESS
 from tsattn.training import History, blend_linear_path, train
 
 TRAIN_OPTIONS = (
