@@ -107,6 +107,7 @@ def train(
         loss=loss_function,
         jit_compile=_helps_to_compile(trainer, len(batches) * batches.batch_size * epochs),
     )
+    trainer.optimizer.build(trainer.trainable_variables)  # else TensorFlow traces the step twice
     keeper = _EpochEnd(model, val_windows, loss_function, len(batches), on_batch, on_epoch)
     stopping = keras.callbacks.EarlyStopping(
         monitor="val_loss",
