@@ -59,7 +59,8 @@ def with_structure(fitted, structure, **options):
         size = 3 * wanted.lookback + wanted.horizon + linear.num_calendar_features + 1
         weights = np.zeros((1, size, wanted.horizon), "float32")
         linear = replace(linear, inputs="all", weights=weights)
-    model = build_model(wanted, fitted.schema, fitted.scaler, linear)
+    scaler = replace(fitted.scaler, drifting=("load",))
+    model = build_model(wanted, fitted.schema, scaler, linear)
     generator = np.random.default_rng(7)
     model.set_weights(
         [
@@ -69,7 +70,7 @@ def with_structure(fitted, structure, **options):
             for variable, array in zip(model.weights, model.get_weights(), strict=True)
         ]
     )
-    return replace(fitted, options=wanted, linear=linear, model=model)
+    return replace(fitted, options=wanted, linear=linear, scaler=scaler, model=model)
 
 
 @pytest.mark.slow

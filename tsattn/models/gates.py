@@ -45,13 +45,21 @@ def pass_gates(sequence: Any, levels: Any, future: Any, normalized: Sequence[int
 
     passed, scores = gate(sequence, NAME)
     if levels is not None:
-        places = ops.one_hot(list(normalized), sequence.shape[2])
         known = ops.take(ops.transpose(levels, (0, 2, 1)), list(normalized), axis=2)
         read, nats = gate(known, f"level_{NAME}")  # (batch, 2, normalized)
-        levels = ops.transpose(ops.matmul(read, places), (0, 2, 1))
-        of_feature = ops.matmul(ops.sum(nats, axis=1, keepdims=True), places)
+        levels = ops.transpose(_in_their_places(read, normalized, sequence.shape[2]), (0, 2, 1))
+        of_feature = ops.sum(nats, axis=1, keepdims=True)
+        of_feature = _in_their_places(of_feature, normalized, sequence.shape[2])
         scores = scores + of_feature / sequence.shape[1]
     ahead = future_scores = None
     if future is not None:
         ahead, future_scores = gate(future, f"future_{NAME}")
     return Gated(passed, levels, ahead, scores, future_scores)
+
+
+def _in_their_places(values: Any, features: Sequence[int], num_features: int) -> Any:
+    """Return (batch, n, features) of values (batch, n, some features), with zeros for the others."""
+    order = list(features)
+    with_zero = ops.pad(values, ((0, 0), (0, 0), (0, 1)))
+    places = [order.index(i) if i in order else len(order) for i in range(num_features)]
+    return ops.take(with_zero, places, axis=2)

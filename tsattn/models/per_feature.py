@@ -14,6 +14,7 @@ from tsattn.models.heads import Decoded
 from tsattn.models.window_shape import WindowShape
 from tsattn.segments import Edges, horizon_parts
 
+STEP_SHARE = 4  # units for each unit of the network of the steps
 _SCOPES = {
     "per-dimension": ("per-dimension", "additive"),
     "shared": ("shared", "additive"),
@@ -46,7 +47,8 @@ def decode_by_feature(
     bottleneck, which are computed from all features. The query is made of what is known ahead of
     the part, of `levels` (batch, features, 2), the level and spread of the window, if it is
     measured from them, and of the target's last state; with attention, the last state decides where
-    to look only. A dense layer of contexts and query gives the steps of the part.
+    to look only. A dense layer of contexts and query gives the steps of the part, and a small
+    network that all steps share adds what follows from what is known ahead of each of them.
 
     Returns:
         The forecast, and the scores (batch, targets, parts, segments, channels): the channels are
@@ -73,7 +75,10 @@ def decode_by_feature(
         contexts = layers.Reshape((len(edges), -1))(contexts)
     mixed = layers.Concatenate(name="context")([contexts, known])
     mixed = layers.Dense(units, activation="relu", name="mix")(mixed)
-    forecast = _head(layers.Dropout(dropout)(mixed), shape, edges, num_quantiles)
+    mixed = layers.Dropout(dropout)(mixed)
+    forecast = _head(mixed, shape, edges, num_quantiles)
+    if future is not None:
+        forecast = forecast + _of_steps(mixed, future, shape, units, edges, num_quantiles)
     return Decoded(forecast, None if attention == "bottleneck" else _scores(scores, shape))
 
 
@@ -143,6 +148,24 @@ def _head(mixed: Any, shape: WindowShape, edges: Edges, num_quantiles: int | Non
     steps = ops.reshape(steps, (-1, shape.num_targets, len(edges) * size, quantiles))
     forecast = ops.transpose(steps[:, :, : shape.horizon], (0, 2, 1, 3))
     return shape.as_forecast(forecast, num_quantiles)
+
+
+def _of_steps(
+    mixed: Any, future: Any, shape: WindowShape, units: int, edges: Edges, num_quantiles: int | None
+) -> Any:
+    """Return what each step adds to the forecast (batch, horizon, targets[, quantiles]).
+
+    One small network, the same for all steps, has a state of the step, made from `mixed` (batch *
+    targets, parts, units), and what is known ahead of this very step.
+    """
+    size, steps = edges[0][1], len(edges) * edges[0][1]
+    few = max(units // STEP_SHARE, 1)
+    states = layers.Dense(size * few, name="step_states")(mixed)
+    states = ops.reshape(states, (-1, shape.num_targets, steps, few))[:, :, : shape.horizon]
+    known = layers.Dense(few, use_bias=False, name="step_known_ahead")(future)[:, None]
+    hidden = layers.Dense(few, activation="relu", name="step_mix")(ops.relu(states + known))
+    added = layers.Dense(num_quantiles or 1, kernel_initializer="zeros", name="step_head")(hidden)
+    return shape.as_forecast(ops.transpose(added, (0, 2, 1, 3)), num_quantiles)
 
 
 def _scores(scores: Any, shape: WindowShape) -> Any:
