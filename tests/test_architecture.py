@@ -73,6 +73,7 @@ LAYERS = {
     "saved_attention": ("model_checks", "model_directory"),
     "page": (
         "config", "data", "linear_profiles", "model_directory", "profiles", "saved_attention",
+        "verdicts",
     ),
     "exporting": ("backend", "data", "fitted", "layers", "onnx_file", "running"),
     "pipeline": (

@@ -27,9 +27,8 @@ EVIL = '<script>document.title="broken"</script>'
 FAITHFUL = {
     "verdict": "weak",
     "reasons": [f"Two fits disagree on {EVIL}."],
-    "agreement": {"tau": 0.25, "pairs": [{"first": 1, "second": 2}]},
-    "features": ["a", "b"],
-    "is_stable": False,
+    "agreement": {"by_cell": 0.25, "by_feature": None, "skill_over_uniform": 0.371},
+    "seeds": {"num_seeds": 3, "stability": 0.27},
 }
 
 
@@ -142,10 +141,11 @@ def test_page_renders_ranking_and_verdict(evil_directory) -> None:
     assert "The evidence for this profile is weak." in text
     assert f"Two fits disagree on {EVIL}." in text
     for pattern in (
-        r"agreement tau\s+0\.25", r"agreement pairs 1 first\s+1", r"features\s+a, b",
-        r"is stable\s+False", r"62\.5%\s+50\.0%\s+75\.0%",
+        r"than a uniform profile\s+37%\s+40% or more", r"over cells \(Kendall's tau\)\s+0\.25",
+        r"of several seeds\s+0\.27\s+0\.5 or more", r"62\.5%\s+50\.0%\s+75\.0%",
     ):  # fmt: skip
         assert re.search(pattern, text), pattern
+    assert "the same over features" not in text  # it is not known
 
 
 @pytest.mark.parametrize(

@@ -58,7 +58,7 @@ def pass_gates(sequence: Any, levels: Any, future: Any, normalized: Sequence[int
 
 
 def _in_their_places(values: Any, features: Sequence[int], num_features: int) -> Any:
-    """Return (batch, n, features) of values (batch, n, some features), with zeros for the others."""
+    """Return (batch, n, features) of values (batch, n, some of these), zeros for the others."""
     order = list(features)
     with_zero = ops.pad(values, ((0, 0), (0, 0), (0, 1)))
     places = [order.index(i) if i in order else len(order) for i in range(num_features)]

@@ -1,6 +1,5 @@
 """The sections on what the attention looks at, and whether that can be trusted."""
 
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +11,14 @@ from tsattn.page.heatmap import heatmap
 from tsattn.page.markup import Markup, bullets, figure, join, number, table, tag
 from tsattn.profiles import describe_scores, summarize_profile
 from tsattn.saved_attention import read_profile
+from tsattn.verdicts import (
+    LEAST_AGREEMENT,
+    LEAST_CHANGE,
+    LEAST_DELETION,
+    LEAST_SKILL,
+    LEAST_STABILITY,
+    MOST_ON_SHUFFLED,
+)
 
 MAX_ROWS = 20
 _VERDICTS = {
@@ -19,6 +26,36 @@ _VERDICTS = {
     "weak": ("The evidence for this profile is weak.", "soft"),
     "no signal": ("This profile shows no signal: do not rely on it.", "bad"),
 }
+# What is shown of `attention/faithfulness.json`, in which form, and what it should be.
+_MEASURES = (
+    (
+        "closer to the effects of replacing a cell than a uniform profile",
+        ("agreement", "skill_over_uniform"), "{:.0%}", f"{LEAST_SKILL:.0%} or more",
+    ),
+    (
+        "the same order as these effects, over cells (Kendall's tau)",
+        ("agreement", "by_cell"), "{:.2f}", f"{LEAST_AGREEMENT} or more",
+    ),
+    ("the same over features", ("agreement", "by_feature"), "{:.2f}", ""),
+    (
+        "harm of replacing the heaviest cells, beside the most effective ones",
+        ("deletion", "ratio"), "{:.0%}", f"{LEAST_DELETION:.0%} or more",
+    ),
+    ("MSE of the network", ("uniform", "mse"), "{:.4g}", ""),
+    ("MSE with its attention set to uniform", ("uniform", "uniform_mse"), "{:.4g}", "larger"),
+    (
+        "mass that random weights have elsewhere",
+        ("randomisation", "distance"), "{:.0%}", f"{LEAST_CHANGE:.0%} or more",
+    ),
+    (
+        "rank correlation of the profiles of several seeds",
+        ("seeds", "stability"), "{:.2f}", f"{LEAST_STABILITY} or more",
+    ),
+    (
+        "mass on shuffled copies of the covariates",
+        ("refit", "mass_on_shuffled"), "{:.0%}", f"{MOST_ON_SHUFFLED:.0%} or less",
+    ),
+)  # fmt: skip
 _CAUTION = (
     "A profile says what the model uses, which need not be what causes the target; of features "
     "that move together the model may use any."
@@ -114,36 +151,21 @@ def _ranking(path: Path) -> Markup:
 
 
 def _verdict(path: Path) -> Markup:
-    """Return verdict, reasons and measures of `attention/faithfulness.json`, if there is one."""
+    """Return what `attention/faithfulness.json` found, if there is one."""
     if not path.is_file():
         return Markup("")
     content = read_json(path)
     said = str(content.get("verdict", "unknown"))
     sentence, kind = _VERDICTS.get(said, (f"Verdict: {said}", "soft"))
     reasons = content.get("reasons")
-    measures = {k: v for k, v in content.items() if k not in ("verdict", "reasons")}
-    rows = list(_flat(measures))
+    rows = [
+        [name, number(value, form), bound]
+        for name, (group, key), form, bound in _MEASURES
+        if isinstance(value := dict(content.get(group) or {}).get(key), int | float)
+    ]
     return join(
         tag("h3", "Can it be trusted?"),
         tag("p", sentence, class_=f"lead {kind}"),
         bullets(reasons) if isinstance(reasons, list) and reasons else "",
-        table(["measure", "value"], rows, caption="What was measured") if rows else "",
+        table(["measure", "value", "should be"], rows, caption="What was measured") if rows else "",
     )
-
-
-def _flat(content: object, name: str = "") -> Iterator[tuple[str, str]]:
-    """Yield the values of nested tables and lists with the names that lead to them."""
-    if isinstance(content, dict):
-        for key, value in content.items():
-            yield from _flat(value, f"{name} {key}".replace("_", " ").strip())
-    elif isinstance(content, list) and any(isinstance(each, dict | list) for each in content):
-        for i, value in enumerate(content, 1):
-            yield from _flat(value, f"{name} {i}")
-    elif isinstance(content, list):
-        yield name, ", ".join(_text(each) for each in content)
-    else:
-        yield name, _text(content)
-
-
-def _text(value: object) -> str:
-    return number(value) if isinstance(value, float) else str(value)
