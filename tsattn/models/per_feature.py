@@ -14,7 +14,7 @@ from tsattn.models.heads import Decoded
 from tsattn.models.window_shape import WindowShape
 from tsattn.segments import Edges, horizon_parts
 
-STEP_SHARE = 4  # units for each unit of the network of the steps
+STEP_SHARE = 2  # units for each unit of the network of the steps
 _SCOPES = {
     "per-dimension": ("per-dimension", "additive"),
     "shared": ("shared", "additive"),
