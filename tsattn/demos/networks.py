@@ -166,9 +166,9 @@ def _reordered_sequence(variant: str) -> tuple[Any, Any, Any]:
     The states it attends to are local, a dense layer of the number and the position of a step, and
     it starts from zeros: so the scores are the only way from a number to the output. The states are
     small: the mean of larger ones can carry all numbers at once, which the decoder then keeps, and
-    the scores need not choose. With a GRU as
-    the encoder, whose last state the decoder starts from (`permuted-gru`), a state carries the
-    numbers before it too: the decoder can then read a number at a later step, or at none.
+    the scores need not choose. With a GRU as the encoder, whose last state the decoder starts from
+    (`permuted-gru`), a state carries the numbers before it too: the decoder could then read a
+    number at a later step, or at none.
     No true previous output is told: numbers drawn independently say nothing about the next.
     """
     steps = catalog.REORDERED_STEPS
