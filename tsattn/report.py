@@ -9,6 +9,7 @@ import numpy as np
 import pandas as pd
 
 from tsattn import plots
+from tsattn.attention_sums import AttentionSums
 from tsattn.data.series import TimeSeries
 from tsattn.evaluation import UNITS, Evaluation
 from tsattn.fitted import FittedForecaster, time_text
@@ -125,7 +126,7 @@ def write_attention(
     return profile
 
 
-def profile_frame(fitted: FittedForecaster, evaluation: Evaluation) -> pd.DataFrame:
+def profile_frame(fitted: FittedForecaster, evaluation: Evaluation | AttentionSums) -> pd.DataFrame:
     """Return the rows of `attention/profile.csv`: of the attention, then of a linear path."""
     if evaluation.attention is None:
         raise ValueError("The model must have attention. Received: no scores. Check before.")
