@@ -46,8 +46,8 @@ LAYERS = {
     "window_groups": ("config", "data", "errors"),
     "profile_distance": ("profiles", "rankings"),
     "window_reasons": (
-        "attention_sums", "config", "data", "errors", "fitted", "linear_profiles", "profiles",
-        "rankings", "report", "tensor_names",
+        "attention_sums", "config", "data", "errors", "fitted", "linear_profiles",
+        "profile_frames", "profiles", "rankings", "tensor_names",
     ),
     "evaluation": (
         "baselines", "coverage", "data", "forecasts", "intervals", "metrics", "onnx_forecaster",
@@ -60,9 +60,10 @@ LAYERS = {
     "occlusion": ("data", "fitted", "forecasts", "layers", "models", "running"),
     "controls": ("fitted", "layers", "models"),
     "plots": (),
+    "profile_frames": ("fitted", "linear_profiles"),
     "report": (
-        "attention_sums", "data", "evaluation", "fitted", "forecasts", "horizon_profiles",
-        "json_files", "linear_profiles", "plots", "profiles", "rankings",
+        "data", "evaluation", "fitted", "forecasts", "horizon_profiles", "json_files",
+        "linear_profiles", "plots", "profile_frames", "profiles", "rankings",
     ),
     "model_checks": (
         "baselines", "config", "data", "errors", "intervals", "option_checks", "segments",
@@ -84,9 +85,9 @@ LAYERS = {
         "errors", "evaluation", "exporting", "faithfulness", "fitted", "forecasts",
         "horizon_profiles", "intervals", "metrics", "model_directory", "occlusion",
         "json_files", "model_checks", "onnx_forecaster", "option_checks", "outputs", "page",
-        "plots", "profile_distance", "profiles", "progress", "rankings", "report", "running",
-        "schedules", "segments", "tensor_names", "training", "verdicts", "window_groups",
-        "window_reasons",
+        "plots", "profile_distance", "profile_frames", "profiles", "progress", "rankings",
+        "report", "running", "schedules", "segments", "tensor_names", "training", "verdicts",
+        "window_groups", "window_reasons",
     ),
     "estimator": ("backend", "config", "pipeline"),
     "demos": ("errors", "layers", "model_directory", "outputs", "plots"),

@@ -13,10 +13,16 @@ from synthetic import load_frame
 import tsattn
 from tsattn.cli import main
 from tsattn.errors import DataError, QualityGateError, UsageError
-from tsattn.model_directory import file_sha256, write_manifest
+from tsattn.model_directory import file_sha256, load_fitted, write_manifest
 from tsattn.pipeline.drifting import check_drift
 from tsattn.plots import plot_drift
 from tsattn.profile_distance import profile_distance
+
+
+@pytest.fixture(scope="module")
+def fitted(model_directory):
+    """Return the small model as ONNX Runtime runs it."""
+    return load_fitted(model_directory, runtime="onnx")
 
 
 def run(*arguments: object):
@@ -72,8 +78,8 @@ def test_profiles_of_other_cells_are_refused() -> None:
         profile_distance(one, one.assign(lag_last=7), {"y": 0.0}, targets_apart=False)
 
 
-def test_same_data_has_no_drift(result) -> None:
-    drift = tsattn.attention_drift(result.fitted, load_frame(), against=load_frame())
+def test_same_data_has_no_drift(fitted) -> None:
+    drift = tsattn.attention_drift(fitted, load_frame(), against=load_frame())
     assert drift.total == 0
     assert (drift.num_windows, drift.num_windows_before) == (294, 294)
     assert set(drift.features["role"]) == {"past", "future"}
@@ -105,12 +111,12 @@ def test_other_data_lies_further_away(model_directory) -> None:
     check_drift(far, 1.0)
 
 
-def test_training_data_that_is_gone_or_changed(result, csv_path, tmp_path) -> None:
+def test_training_data_that_is_gone_or_changed(fitted, csv_path, tmp_path) -> None:
     shutil.copy(csv_path, tmp_path / "load.csv")
-    assert result.fitted.data_sha256 == file_sha256(tmp_path / "load.csv")
-    fitted = replace(result.fitted, data_path=str(tmp_path / "load.csv"))
+    assert fitted.data_sha256 == file_sha256(tmp_path / "load.csv")
+    moved = replace(fitted, data_path=str(tmp_path / "load.csv"))
     load_frame(290).to_csv(tmp_path / "load.csv", index=False)
-    given = {"model": fitted, "data": load_frame(), "against": "val"}
+    given = {"model": moved, "data": load_frame(), "against": "val"}
     with pytest.raises(UsageError, match=r"has changed since\. Give a copy .* with --train-data"):
         tsattn.attention_drift(**given)
     (tmp_path / "load.csv").unlink()
@@ -118,7 +124,7 @@ def test_training_data_that_is_gone_or_changed(result, csv_path, tmp_path) -> No
         tsattn.attention_drift(**given)
     assert tsattn.attention_drift(**given, train_data=csv_path).num_windows == 294
     with pytest.raises(UsageError, match=r"train_data with against=the DataFrame"):
-        tsattn.attention_drift(fitted, load_frame(), against=load_frame(), train_data=csv_path)
+        tsattn.attention_drift(moved, load_frame(), against=load_frame(), train_data=csv_path)
 
 
 def test_model_without_test_rows_has_saved_its_validation_rows(model_directory, tmp_path) -> None:

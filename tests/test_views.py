@@ -7,16 +7,15 @@ import numpy as np
 import pandas as pd
 import pytest
 from click.testing import CliRunner
-from synthetic import SMALL, load_frame
+from synthetic import load_frame, rebuilt
 from test_onnx import with_structure
 
 import tsattn
-from tsattn import FitOptions
 from tsattn.cli import main
 from tsattn.config import STRUCTURES
 from tsattn.errors import DataError, UsageError
+from tsattn.model_directory import load_fitted
 from tsattn.pipeline.explaining import explain_windows
-from tsattn.pipeline.fitting import fit
 from tsattn.pipeline.grouping import explain_groups
 from tsattn.pipeline.predicting import predict_with_reasons
 from tsattn.profiles import ranks_features
@@ -34,17 +33,23 @@ def sizes(profile: pd.DataFrame) -> dict[str, int]:
 
 
 @pytest.fixture(scope="module")
-def panel(result):
+def fitted(model_directory):
+    """Return the small model as ONNX Runtime runs it."""
+    return load_fitted(model_directory, runtime="onnx")
+
+
+@pytest.fixture(scope="module")
+def panel(fitted):
     """Return a model of two towns, and their table."""
     towns = [load_frame(131).assign(town="a"), load_frame(157, 1).assign(town="b")]
-    schema = replace(result.fitted.schema, id_column="town")
-    return replace(result.fitted, schema=schema), pd.concat(towns, ignore_index=True)
+    schema = replace(fitted.schema, id_column="town")
+    return replace(fitted, schema=schema), pd.concat(towns, ignore_index=True)
 
 
 @pytest.mark.parametrize("by", ["hour", "weekday", "target-level", "wind"])
-def test_groups_add_up_to_the_whole_profile(by: str, result) -> None:
-    whole = explain_windows(result.fitted, load_frame()).profile
-    grouped = tsattn.explain(result.fitted, load_frame(), by=by)
+def test_groups_add_up_to_the_whole_profile(by: str, fitted) -> None:
+    whole = explain_windows(fitted, load_frame()).profile
+    grouped = tsattn.explain(fitted, load_frame(), by=by)
     assert list(grouped.columns) == ["group", "num_windows", *whole.columns.drop("num_windows")]
     assert sum(sizes(grouped).values()) == NUM_WINDOWS
     assert set(whole["role"]) == {"past", "future"}
@@ -53,38 +58,38 @@ def test_groups_add_up_to_the_whole_profile(by: str, result) -> None:
     np.testing.assert_allclose(weights @ means, whole["mean"], rtol=1e-4)
 
 
-def test_groups_do_not_depend_on_the_size_of_batches(result, monkeypatch) -> None:
-    expected = tsattn.explain(result.fitted, load_frame(), by="weekday")
+def test_groups_do_not_depend_on_the_size_of_batches(fitted, monkeypatch) -> None:
+    expected = tsattn.explain(fitted, load_frame(), by="weekday")
     monkeypatch.setattr("tsattn.running.PREDICT_BATCH", 7)
-    again = tsattn.explain(result.fitted, load_frame(), by="weekday")
+    again = tsattn.explain(fitted, load_frame(), by="weekday")
     pd.testing.assert_frame_equal(again, expected, rtol=1e-4)
 
 
-def test_calendar_groups_are_of_the_first_forecast_step(result) -> None:
+def test_calendar_groups_are_of_the_first_forecast_step(fitted) -> None:
     origins = load_frame()["time"][11 : 307 - 2]
-    found = sizes(tsattn.explain(result.fitted, load_frame(), by="hour"))
+    found = sizes(tsattn.explain(fitted, load_frame(), by="hour"))
     assert found == {str(hour): (origins.dt.hour == hour).sum() for hour in range(24)}
-    days = sizes(tsattn.explain(result.fitted, load_frame(), by="weekday"))
+    days = sizes(tsattn.explain(fitted, load_frame(), by="weekday"))
     assert list(days)[:2] == ["Monday", "Tuesday"]
     assert days["Monday"] == (origins.dt.day_of_week == 0).sum()
-    assert sizes(tsattn.explain(result.fitted, load_frame(), by="month")) == {"March": NUM_WINDOWS}
+    assert sizes(tsattn.explain(fitted, load_frame(), by="month")) == {"March": NUM_WINDOWS}
 
 
-def test_columns_count_by_their_last_known_row(result) -> None:
+def test_columns_count_by_their_last_known_row(fitted) -> None:
     table = load_frame()
     table["shift"] = np.where(np.arange(307) % 5 == 0, "late ", "early")
     table["flag"] = np.arange(307) % 3 == 0
     table["count"] = np.where(np.arange(307) % 4, 2.0, np.nan)
     last = table[10 : 307 - 3]
     shuffled = table.sample(frac=1, random_state=0)
-    found = sizes(tsattn.explain(result.fitted, shuffled, by="shift"))
+    found = sizes(tsattn.explain(fitted, shuffled, by="shift"))
     assert found == {"early": (last["shift"] == "early").sum(), "late": 59}
-    assert sizes(tsattn.explain(result.fitted, table, by="flag")) == {"False": 196, "True": 98}
-    assert sizes(tsattn.explain(result.fitted, table, by="count")) == {"2": 221, "missing": 73}
+    assert sizes(tsattn.explain(fitted, table, by="flag")) == {"False": 196, "True": 98}
+    assert sizes(tsattn.explain(fitted, table, by="count")) == {"2": 221, "missing": 73}
 
 
-def test_numbers_are_grouped_in_quartiles(result) -> None:
-    found = sizes(tsattn.explain(result.fitted, load_frame(), by="plan"))
+def test_numbers_are_grouped_in_quartiles(fitted) -> None:
+    found = sizes(tsattn.explain(fitted, load_frame(), by="plan"))
     last = load_frame()["plan"][10 : 307 - 3]
     assert [name.split(":")[0] for name in found] == ["q1", "q2", "q3", "q4"]
     assert set(found.values()) <= {73, 74}
@@ -92,37 +97,37 @@ def test_numbers_are_grouped_in_quartiles(result) -> None:
     assert list(found)[-1].endswith(f"to {last.max():.4g}")
 
 
-def test_target_level_is_the_mean_in_the_window(result) -> None:
+def test_target_level_is_the_mean_in_the_window(fitted) -> None:
     table = load_frame()
     table["load"] += 10 * (np.arange(307) >= 200)  # the last third is high
-    found = sizes(tsattn.explain(result.fitted, table, by="target-level"))
+    found = sizes(tsattn.explain(fitted, table, by="target-level"))
     assert found == {"low": 98, "middle": 98, "high": 98}
-    rising = tsattn.explain(result.fitted, table.tail(120), by="target-level", window=None)
+    rising = tsattn.explain(fitted, table.tail(120), by="target-level", window=None)
     assert set(rising["group"]) == {"low", "middle", "high"}
 
 
-def test_one_window_is_that_of_its_origin(result) -> None:
+def test_one_window_is_that_of_its_origin(fitted) -> None:
     time = load_frame()["time"][100]
-    one = explain_windows(result.fitted, load_frame(), window=str(time))
-    cut = explain_windows(result.fitted, load_frame()[89:103])  # the only window there is
+    one = explain_windows(fitted, load_frame(), window=str(time))
+    cut = explain_windows(fitted, load_frame()[89:103])  # the only window there is
     pd.testing.assert_frame_equal(one.profile, cut.profile, rtol=1e-4)
     assert set(one.profile["num_windows"]) == {1}
     assert one.profile["std"].max() < 1e-3
     assert one.ranking is not None
     assert one.ranking["share"].sum() == pytest.approx(1)
-    again = tsattn.explain(result.fitted, load_frame(), window=time)
+    again = tsattn.explain(fitted, load_frame(), window=time)
     pd.testing.assert_frame_equal(again, one.profile)
 
 
 @pytest.mark.parametrize("written", ["2021-03-02 08:00", "2021-03-02T03:00-05:00"])
-def test_window_of_times_with_a_zone(written: str, result) -> None:
+def test_window_of_times_with_a_zone(written: str, fitted) -> None:
     table = load_frame(160)
     table["time"] = table["time"].dt.tz_localize("UTC")
-    schema = replace(result.fitted.schema, time_zone="UTC")
-    fitted = replace(result.fitted, schema=schema)
+    fitted = replace(fitted, schema=replace(fitted.schema, time_zone="UTC"))
     one = tsattn.explain(fitted, table, window=written)
     expected = tsattn.explain(fitted, table, window=table["time"][32])
     pd.testing.assert_frame_equal(one, expected)
+    assert "first forecast step (UTC)" in explain_groups(fitted, table, by="hour").meaning
 
 
 def test_series_of_a_panel(panel) -> None:
@@ -157,15 +162,15 @@ def test_series_of_a_panel(panel) -> None:
         ({"series": "a", "by": "hour"}, UsageError, r"series=a for data without an id column"),
     ],
 )
-def test_views_that_there_are_not(wanted, error, message: str, result) -> None:
+def test_views_that_there_are_not(wanted, error, message: str, fitted) -> None:
     table = load_frame().assign(number=[f"n{i}" for i in range(307)])
     with pytest.raises(error, match=message):
-        tsattn.explain(result.fitted, table, **wanted)
+        tsattn.explain(fitted, table, **wanted)
 
 
-def test_numbered_rows_have_windows_by_number_but_no_hours() -> None:
+def test_numbered_rows_have_windows_by_number_but_no_hours(result) -> None:
     table = load_frame(160).drop(columns="time")
-    fitted = fit(table, FitOptions(**{**SMALL, "epochs": 1}), check=False).fitted
+    fitted = rebuilt(result.fitted, time_columns=(), freq=None, calendar=())
     assert set(tsattn.explain(fitted, table, window=20)["num_windows"]) == {1}
     with pytest.raises(UsageError, match=r"Received: by=hour for rows without dates"):
         tsattn.explain(fitted, table, by="hour")

@@ -25,6 +25,8 @@ def sum_attention(
     fitted: FittedForecaster,
     windows: Windows,
     levels: np.ndarray,
+    *,
+    batch_size: int | None = None,
     on_batch: Callable[[int, int], None] | None = None,
 ) -> AttentionSums:
     """Add up the attention scores of windows, and the sizes of what a linear path reads.
@@ -33,11 +35,12 @@ def sum_attention(
         fitted: A forecaster with attention.
         windows: The windows; memory does not grow with their number.
         levels: (features,) levels that the linear path's inputs are relative to, see `mean_values`.
+        batch_size: See `run_batches`.
         on_batch: Called with the windows done and their number.
     """
     sums: dict[str, ProfileSum] = {}
     linear = fitted.linear if fitted.linear_shares.any() else None
-    for index, batch, outputs in run_batches(fitted.model, windows):
+    for index, batch, outputs in run_batches(fitted.model, windows, batch_size):
         scores = outputs[ATTENTION_SCORES]
         parts = {"attention": one_profile(scores, fitted.options.decoder)}
         if FUTURE_SCORES in outputs:

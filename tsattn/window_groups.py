@@ -61,7 +61,8 @@ def group_windows(
         return _by_level(windows, series)
     if by in CALENDAR and isinstance(times, pd.DatetimeIndex):
         number, names = CALENDAR[by](times)
-        meaning = f"{by} of the origin, the first forecast step"
+        zone = "" if times.tz is None else f" ({times.tz})"
+        meaning = f"{by} of the origin, the first forecast step{zone}"
         return _used(list(names), np.asarray(number), meaning)
     if by not in table.columns:
         choices = [*(CALENDAR if isinstance(times, pd.DatetimeIndex) else ()), TARGET_LEVEL]

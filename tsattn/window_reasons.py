@@ -12,9 +12,9 @@ from tsattn.data.windows import WindowBatch
 from tsattn.errors import UsageError
 from tsattn.fitted import FittedForecaster
 from tsattn.linear_profiles import linear_rows
+from tsattn.profile_frames import profile_frame
 from tsattn.profiles import ProfileSum, attention_rows, describe_scores, ranks_features
 from tsattn.rankings import cell_shares
-from tsattn.report import profile_frame
 from tsattn.tensor_names import ATTENTION_SCORES, FUTURE_SCORES
 
 _PARTS = ["horizon_first", "horizon_last"]

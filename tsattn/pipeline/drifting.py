@@ -21,8 +21,8 @@ from tsattn.pipeline.shown_windows import check_choice, open_explainable, shown_
 from tsattn.pipeline.tables import FRAME, Data
 from tsattn.pipeline.training_data import training_data
 from tsattn.profile_distance import ProfileDistance, profile_distance
+from tsattn.profile_frames import profile_frame
 from tsattn.progress import Progress
-from tsattn.report import profile_frame
 from tsattn.running import compile_for
 
 PARTS = ("train", "val", "test")

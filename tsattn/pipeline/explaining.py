@@ -29,8 +29,9 @@ from tsattn.pipeline.shown_windows import (
     shown_windows,
 )
 from tsattn.pipeline.tables import Data
+from tsattn.profile_frames import profile_frame
 from tsattn.progress import Progress
-from tsattn.report import profile_frame, ranking_frame, write_attention
+from tsattn.report import ranking_frame, write_attention
 from tsattn.running import compile_for
 
 

@@ -15,10 +15,10 @@ from tsattn.outputs import PROFILE, atomic_directory, check_output
 from tsattn.pipeline.opening import RUNTIME, Model
 from tsattn.pipeline.shown_windows import ShownWindows, open_explainable, shown_windows
 from tsattn.pipeline.tables import Data
+from tsattn.profile_frames import profile_frame
 from tsattn.profiles import ranks_features, summarize_profile
 from tsattn.progress import Progress
 from tsattn.rankings import feature_ranking
-from tsattn.report import profile_frame
 from tsattn.running import compile_for
 from tsattn.window_groups import WindowGroups, group_windows
 
@@ -86,7 +86,7 @@ def _explain_each(
     """Return the profile of one group after another, so that memory holds the sums of one."""
     fitted, windows = shown.fitted, shown.windows
     compile_for(fitted.model, len(windows))
-    levels = mean_values(windows)
+    levels, largest = mean_values(windows), int(np.bincount(groups.number).max())
     profiles, summaries, done = [], [], 0
     with progress.bar("reading the attention") as bar:
         for i, name in enumerate(groups.names):
@@ -96,6 +96,7 @@ def _explain_each(
                 fitted,
                 own,
                 levels,
+                batch_size=largest,
                 on_batch=lambda count, _, before=before: bar(before + count, len(windows)),  # type: ignore[misc]
             )
             done += len(own)

@@ -38,7 +38,7 @@ def plot_drift(features: pd.DataFrame, total: float, against: str) -> Figure:
             axes.set_xlabel("share of the forecast")
         else:
             axes.barh(places, shown["lags"].fillna(0), height=0.6, color=RED)
-            axes.set_xlabel("distance over its lags (0: the same, 1: none in common)")
+            axes.set_xlabel("distance over its lags (0 %: the same, 100 %: none in common)")
             axes.set_xlim(0, max(0.1, float(shown["lags"].max(skipna=True) or 0) * 1.05))
         axes.xaxis.set_major_formatter(PercentFormatter(1.0))
     names = [wrap(name, 40) for name in shown["feature"] + ahead]
