@@ -1,5 +1,7 @@
 """Small series with a known cause, for the tests."""
 
+from dataclasses import replace
+
 import numpy as np
 import pandas as pd
 
@@ -12,6 +14,19 @@ def load_frame(rows: int = 307, seed: int = 5) -> pd.DataFrame:
     day = np.sin(2 * np.pi * np.arange(rows) / 24)
     load = 50 + 3 * day + 2 * np.roll(wind, 2) + 2 * plan + 0.1 * noise
     return pd.DataFrame({"time": times, "load": load, "wind": wind, "plan": plan})
+
+
+def rebuilt(fitted, **changes):
+    """Return a forecaster of another schema with the same features; its network is untrained."""
+    from tsattn.building import build_model
+
+    schema = replace(fitted.schema, **changes)
+    options = replace(fitted.options, linear_path="none")
+    weights = np.zeros((len(schema.targets), options.lookback + 1, options.horizon), "float32")
+    linear = replace(fitted.linear, inputs="own", weights=weights, num_calendar_features=0)
+    model = build_model(options, schema, fitted.scaler, linear)
+    changed = {"options": options, "schema": schema, "model": model, "linear": linear}
+    return replace(fitted, **changed, calibration=None)
 
 
 SMALL = {

@@ -158,12 +158,25 @@ def without_keras(*arguments: object):
     )
 
 
-@pytest.mark.parametrize("command", ["predict", "evaluate", "explain"])
-def test_commands_need_neither_keras_nor_tensorflow(command, model_directory, tmp_path) -> None:
+@pytest.mark.parametrize(
+    ("command", "options"),
+    [
+        ("predict", []),
+        ("predict", ["--explain", "3"]),
+        ("evaluate", []),
+        ("explain", []),
+        ("explain", ["--by", "hour"]),
+        ("explain", ["--window", "2021-03-05"]),
+        ("explain", ["--against", "val"]),
+    ],
+)
+def test_commands_need_neither_keras_nor_tensorflow(
+    command, options, model_directory, tmp_path
+) -> None:
     data = tmp_path / "latest.csv"
     (latest() if command == "predict" else load_frame()).to_csv(data, index=False)
     given = [model_directory, data] if command != "explain" else [model_directory, "--data", data]
-    done = without_keras(command, *given)
+    done = without_keras(command, *given, *options)
     assert done.returncode == 0, done.stderr
     assert done.stderr == ""
     assert len(done.stdout.splitlines()) >= 4

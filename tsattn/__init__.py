@@ -40,6 +40,7 @@ if TYPE_CHECKING:
     from tsattn.models import WindowShape, build_forecaster
     from tsattn.pipeline.checking import check
     from tsattn.pipeline.comparing import compare
+    from tsattn.pipeline.drifting import attention_drift
     from tsattn.pipeline.evaluating import evaluate
     from tsattn.pipeline.explaining import explain, explain_horizon, rank_features
     from tsattn.pipeline.fitting import fit
@@ -74,6 +75,7 @@ _HOMES = {
     "WindowShape": "models",
     "WindowStatistics": "layers",
     "Windows": "data.windows",
+    "attention_drift": "pipeline.drifting",
     "build_forecaster": "models",
     "check": "pipeline.checking",
     "compare": "pipeline.comparing",
@@ -117,6 +119,7 @@ __all__ = [
     "WindowShape",
     "WindowStatistics",
     "Windows",
+    "attention_drift",
     "build_forecaster",
     "check",
     "compare",

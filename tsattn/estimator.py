@@ -44,17 +44,27 @@ class AttentionForecaster(FitOptions, BaseEstimator):
         self.fitted_ = self.result_.fitted
         return self
 
-    def predict(self, X: Data, future: Data | None = None) -> pd.DataFrame:
+    def predict(self, X: Data, future: Data | None = None, explain: int = 0) -> pd.DataFrame:
         """Return the forecast of the steps after the last row, see `tsattn.predict`."""
         from tsattn.pipeline import predicting
 
-        return predicting.predict(self._fitted(), X, future=future)
+        return predicting.predict(self._fitted(), X, future=future, explain=explain)
 
-    def explain(self, X: Data, split: str = "all") -> pd.DataFrame:
+    def explain(
+        self,
+        X: Data,
+        split: str = "all",
+        *,
+        window: object | None = None,
+        series: str | None = None,
+        by: str | None = None,
+    ) -> pd.DataFrame:
         """Return the attention profile over windows of a table, see `tsattn.explain`."""
         from tsattn.pipeline import explaining
 
-        return explaining.explain(self._fitted(), X, split=split)
+        return explaining.explain(
+            self._fitted(), X, split=split, window=window, series=series, by=by
+        )
 
     def rank_features(self, X: Data, split: str = "all") -> pd.DataFrame:
         """Return which features the forecast rests on, see `tsattn.rank_features`."""

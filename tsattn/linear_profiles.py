@@ -77,8 +77,23 @@ def linear_blocks(
     lookback: int,
 ) -> np.ndarray:
     """Return the rows of `linear_frame`, added up over blocks of windows: (blocks, rows)."""
-    sums = _weights(linear, shares, schema, lookback) * magnitudes.block_sums
-    return np.asarray(sums[:, shares > 0].reshape(len(sums), -1))
+    return linear_rows(magnitudes.block_sums, linear, shares, schema, lookback=lookback)
+
+
+def linear_rows(
+    sizes: np.ndarray,
+    linear: LinearBaseline,
+    shares: np.ndarray,
+    schema: Schema,
+    *,
+    lookback: int,
+) -> np.ndarray:
+    """Return the contributions of each window, or sum of windows, by row of `linear_frame`.
+
+    Sizes (count, targets, regressors) of what is read become (count, rows).
+    """
+    contributions = _weights(linear, shares, schema, lookback) * sizes
+    return np.asarray(contributions[:, shares > 0].reshape(len(sizes), -1))
 
 
 def _weights(

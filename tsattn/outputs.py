@@ -127,6 +127,11 @@ def atomic_directory(path: Path, *, overwrite: bool, kind: str = MODEL) -> Itera
         shutil.rmtree(partial, ignore_errors=True)
 
 
+def explanation_path(forecast: Path) -> Path:
+    """Return the place of the explanation of a forecast: `forecast.explanation.json`."""
+    return forecast.with_name(f"{forecast.stem}.explanation.json")
+
+
 @contextmanager
 def atomic_file(path: Path, *, overwrite: bool) -> Iterator[Path]:
     """Yield the path of a file to write; it takes the place of `path` if the block ends well."""

@@ -15,7 +15,8 @@ from tsattn.fitted import FittedForecaster, time_text
 from tsattn.forecasts import FLOAT_FORMAT
 from tsattn.horizon_profiles import horizon_frame
 from tsattn.json_files import write_json
-from tsattn.linear_profiles import linear_blocks, linear_frame
+from tsattn.linear_profiles import linear_blocks
+from tsattn.profile_frames import profile_frame
 from tsattn.profiles import CONTRIBUTION_UNIT, AttentionProfile, ranks_features
 from tsattn.rankings import feature_ranking
 
@@ -123,26 +124,6 @@ def write_attention(
         figure = plots.plot_horizon_heatmap(horizon)
         plots.save_figure(figure, plot_folder / "horizon_heatmap.png")
     return profile
-
-
-def profile_frame(fitted: FittedForecaster, evaluation: Evaluation) -> pd.DataFrame:
-    """Return the rows of `attention/profile.csv`: of the attention, then of a linear path."""
-    if evaluation.attention is None:
-        raise ValueError("The model must have attention. Received: no scores. Check before.")
-    frames = [fitted.profile(evaluation.attention).to_frame()]
-    if evaluation.future_attention is not None:
-        frames.append(fitted.future_profile(evaluation.future_attention).to_frame())
-    if evaluation.linear_inputs is None:
-        return pd.concat(frames, ignore_index=True)
-    linear = linear_frame(
-        evaluation.linear_inputs,
-        fitted.linear,
-        fitted.linear_shares,
-        fitted.schema,
-        lookback=fitted.lookback,
-        horizon=fitted.horizon,
-    )
-    return pd.concat([*frames, linear], ignore_index=True)
 
 
 def ranking_frame(fitted: FittedForecaster, evaluation: Evaluation) -> pd.DataFrame | None:

@@ -70,14 +70,15 @@ def windows_at_once(model: "keras.Model | OnnxForecaster") -> int:
 
 
 def run_batches(
-    model: "keras.Model | OnnxForecaster", windows: Windows
+    model: "keras.Model | OnnxForecaster", windows: Windows, batch_size: int | None = None
 ) -> Iterator[tuple[slice, WindowBatch, dict[str, np.ndarray]]]:
     """Run a model over every window; yield (index, batch, outputs) batch by batch.
 
     Every batch is filled up to one size, so that nothing is compiled twice; the outputs are those
-    of the batch's own windows.
+    of the batch's own windows. The size is that of the windows, or `batch_size` where several parts
+    of them are run one after another; at most what is good for the memory.
     """
-    size = min(PREDICT_BATCH, len(windows), windows_at_once(model))
+    size = min(PREDICT_BATCH, batch_size or len(windows), windows_at_once(model))
     for index, batch in windows.batches(size):
         count = len(batch.inputs)
         inputs = model_inputs(batch)

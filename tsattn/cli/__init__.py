@@ -149,6 +149,13 @@ def inspect_command(data: Path, as_json: bool, quiet: bool, **given: Any) -> Non
 @options.data_argument
 @click.option("--output", "-o", type=options.PATH, help="CSV or Parquet. [default: stdout]")
 @click.option("--future", type=options.PATH, help="Future covariates of the hours ahead.")
+@click.option(
+    "--explain",
+    type=click.IntRange(min=1),
+    metavar="N",
+    help="Add columns why_1 to why_N: the cells each forecast rests on most. With --output, "
+    "write NAME.explanation.json too.",
+)
 @options.runtime_option
 @options.combined(options.output_options)
 def predict(
@@ -156,6 +163,7 @@ def predict(
     data: Path,
     output: Path | None,
     future: Path | None,
+    explain: int | None,
     runtime: str,
     overwrite: bool,
     as_json: bool,
@@ -169,27 +177,29 @@ def predict(
             f"output={output}",
             f"Use a name that ends in {', '.join(FORECAST_ENDINGS)}.",
         )
-        from tsattn.outputs import check_output
+        from tsattn.outputs import check_output, explanation_path
 
         check_output(output, overwrite=overwrite, is_directory=False)
+        if explain:
+            check_output(explanation_path(output), overwrite=overwrite, is_directory=False)
     with fast_imports():
         from tsattn.cli import printing
-        from tsattn.forecasts import write_forecast
-        from tsattn.pipeline import predicting
+        from tsattn.pipeline import predicting, reasoning
         from tsattn.progress import Progress
 
     skipped: list[str] = []
-    forecast = predicting.predict(
+    found = predicting.predict_with_reasons(
         model,
         data,
         future=future,
+        explain=explain or 0,
         runtime=runtime,
         on_skip=skipped.append,
         progress=Progress(quiet=quiet),
     )
     if output is not None:
-        write_forecast(forecast, output, overwrite=overwrite)
-    printing.print_forecast(forecast, output, as_json=as_json)
+        reasoning.write_explained(found, output, overwrite=overwrite)
+    printing.print_forecast(*found, output, as_json=as_json)
     for reason in skipped:
         click.echo(f"Skipped: {reason}", err=True)
     if skipped:

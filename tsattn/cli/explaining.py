@@ -1,11 +1,12 @@
 """`tsattn explain`: the attention profile, the ranking, and their test."""
 
 from pathlib import Path
+from typing import Any
 
 import click
 
 from tsattn import config
-from tsattn.cli import options
+from tsattn.cli import options, views
 
 
 @click.command()
@@ -28,7 +29,7 @@ from tsattn.cli import options
     "--refit", is_flag=True, help="With --check: fit anew with shuffled copies of the covariates."
 )
 @options.runtime_option
-@options.combined(options.output_options)
+@options.combined(views.view_options, options.output_options)
 def explain(
     model: Path,
     data: Path | None,
@@ -41,9 +42,12 @@ def explain(
     overwrite: bool,
     as_json: bool,
     quiet: bool,
+    **viewed: Any,
 ) -> None:
     """Show which lags of each feature the attention of MODEL rests on."""
     _check_options(data, split, output, check, seeds, refit, overwrite)
+    view = views.Views(**viewed)
+    views.check_views(view, has_data=data is not None, check=check)
     from tsattn.cli import printing
     from tsattn.pipeline import explaining
     from tsattn.progress import Progress
@@ -58,14 +62,14 @@ def explain(
     if data is None or check:
         explanation = explaining.saved_explanation(model)
     else:
+        given: dict[str, Any] = {"split": split or "all", "runtime": runtime, "output": output}
+        given |= {"overwrite": overwrite, "progress": progress}
+        show = views.show_groups if view.by else views.show_drift if view.against else None
+        if show:
+            show(model, data, view, as_json=as_json, **given)
+            return
         explanation = explaining.explain_windows(
-            model,
-            data,
-            split=split or "all",
-            runtime=runtime,
-            output=output,
-            overwrite=overwrite,
-            progress=progress,
+            model, data, window=view.window, series=view.series, **given
         )
     folder = output if data and not check else model / "attention"
     printing.print_explanation(explanation, folder, as_json=as_json)

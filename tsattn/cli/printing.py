@@ -12,6 +12,7 @@ from tsattn.data.registry import PUBLIC_DATASETS
 from tsattn.data.windows import evenly_spaced
 from tsattn.horizon_profiles import HORIZON_MEANING, summarize_horizon
 from tsattn.linear_profiles import LINEAR_MEANING, summarize_linear
+from tsattn.outputs import explanation_path
 from tsattn.profiles import describe_scores, summarize_profile
 from tsattn.rankings import RANKING_MEANING
 
@@ -90,13 +91,13 @@ def print_explanation(explanation: "Explanation", folder: Path | None, *, as_jso
         content |= {} if linear is None else {"linear_path": linear}
         tested = explanation.faithfulness
         print_json(
-            {name: _records(frame) for name, frame in content.items()}
+            {name: records(frame) for name, frame in content.items()}
             | ({} if tested is None else {"faithfulness": tested})
         )
         return
     click.echo(table(summary, PROFILE_FORMATS))
     windows = int(profile["num_windows"].iloc[0])
-    click.echo(f"\n{windows:,} windows. {describe_scores(profile)}")
+    click.echo(f"\n{windows:,} window{'s' if windows > 1 else ''}. {describe_scores(profile)}")
     if explanation.ranking is not None:
         ranking = explanation.ranking
         ranking = ranking if ranking["target"].nunique() > 1 else ranking.drop(columns="target")
@@ -121,7 +122,7 @@ def _verdict(found: dict[str, Any]) -> str:
     )
 
 
-def _records(frame: pd.DataFrame) -> list[dict[str, Any]]:
+def records(frame: pd.DataFrame) -> list[dict[str, Any]]:
     """Return the rows of a table as JSON has them: null for what is missing."""
     rows = frame.astype(object).where(frame.notna(), None).to_dict("records")
     return [{str(name): value for name, value in row.items()} for row in rows]
@@ -131,7 +132,7 @@ def print_comparison(comparison: "Comparison", folder: Path, *, as_json: bool) -
     """Print the leaderboard of a comparison and what is recommended."""
     board = comparison.leaderboard
     if as_json:
-        rows = _records(board)
+        rows = records(board)
         chosen = {"recommended": comparison.recommended, "reason": comparison.reason}
         print_json({"leaderboard": rows, **chosen})
         return
@@ -140,16 +141,25 @@ def print_comparison(comparison: "Comparison", folder: Path, *, as_json: bool) -
     click.echo(f"models and leaderboard: {folder}")
 
 
-def print_forecast(forecast: pd.DataFrame, output: Path | None, *, as_json: bool) -> None:
-    """Print a forecast, or where it was written to."""
+def print_forecast(
+    forecast: pd.DataFrame,
+    explanation: dict[str, Any] | None,
+    output: Path | None,
+    *,
+    as_json: bool,
+) -> None:
+    """Print a forecast, and in JSON its explanation, or where they were written to."""
     from tsattn.forecasts import forecast_csv
 
     if as_json:
-        print_json({"forecast": forecast.to_dict("records")})
+        explained = {} if explanation is None else {"explanation": explanation}
+        print_json({"forecast": forecast.to_dict("records"), **explained})
     elif output is None:
         click.echo(forecast_csv(forecast), nl=False)
     else:
         click.echo(f"{len(forecast):,} rows of forecast: {output}")
+        if explanation is not None:
+            click.echo(f"what they rest on: {explanation_path(output)}")
 
 
 def print_datasets(*, as_json: bool) -> None:

@@ -1,7 +1,7 @@
 """Which column plays which role, decided once on the training data and kept with the model."""
 
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from typing import Any
 
 import pandas as pd
@@ -52,6 +52,17 @@ class Schema:
     def columns(self) -> tuple[str, ...]:
         """The columns of the table that the features come from."""
         return tuple(dict.fromkeys(column for column, _ in self.sources))
+
+    def alone(self, column: str) -> "Schema":
+        """Return the schema of one other column of numbers, on the same grid of times."""
+        return replace(
+            self,
+            targets=(),
+            past_covariates=(column,),
+            future_covariates=(),
+            categories={},
+            calendar=(),
+        )
 
     def to_json(self) -> dict[str, Any]:
         """Return the schema as JSON-ready values."""

@@ -7,12 +7,10 @@ from tsattn.config import require
 from tsattn.data.series import TimeSeries
 from tsattn.data.splits import split_series
 from tsattn.data.windows import Windows, find_origins
-from tsattn.errors import UsageError
 from tsattn.fitted import FittedForecaster
 from tsattn.json_files import write_json
 from tsattn.model_directory import (
     changing,
-    file_sha256,
     load_fitted,
 )
 from tsattn.option_checks import parse_split
@@ -22,6 +20,7 @@ from tsattn.pipeline.known_rows import read_known
 from tsattn.pipeline.measuring import measure
 from tsattn.pipeline.refitting import profile_stability, shuffled_copies
 from tsattn.pipeline.tables import Data
+from tsattn.pipeline.training_data import training_data
 from tsattn.progress import Progress
 from tsattn.saved_attention import FAITHFULNESS, read_profile
 from tsattn.verdicts import judge
@@ -62,7 +61,8 @@ def check(
         "a model with attention none",
         "Fit one with --attention bottleneck.",
     )
-    data = _training_data(fitted, data)
+    rule = "The saved profile can be checked on the data it was made of only."
+    data = training_data(fitted, data, rule=rule, option="--data")
     check_output(directory, overwrite=True, is_directory=True)
     series, _ = read_known(data, fitted.schema, progress)
     name, windows = _shown_windows(fitted, series)
@@ -79,24 +79,6 @@ def check(
         write_json(changed / "attention" / FAITHFULNESS, found)
         write_page(changed)
     return found
-
-
-def _training_data(fitted: FittedForecaster, data: Data | None) -> Data:
-    """Return the data a model was trained on, if it is still the same."""
-    if data is not None and not isinstance(data, str | Path):
-        return data  # a table, which has no hash to compare
-    path = Path(data) if data is not None else Path(fitted.data_path or "")
-    rule = "The saved profile can be checked on the data it was made of only."
-    if data is None and fitted.data_path is None:
-        received, remedy = "a model that was trained on a DataFrame", "Give the same data."
-    elif not (path.is_file() or path.is_dir()) or (data is None and not fitted.data_sha256):
-        received, remedy = f"{path}, which does not exist", "Give its new place with --data."
-    elif fitted.data_sha256 and file_sha256(path) != fitted.data_sha256:
-        received = f"{path}, which has changed since"
-        remedy = "Give a copy of the old data with --data, or fit the model again."
-    else:
-        return path
-    raise UsageError(f"{rule} Received: {received}. {remedy}")
 
 
 def _shown_windows(fitted: FittedForecaster, series: TimeSeries) -> tuple[str, Windows]:

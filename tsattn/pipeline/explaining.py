@@ -5,12 +5,8 @@ from typing import Any, NamedTuple
 
 import pandas as pd
 
-from tsattn.config import FitOptions, require
-from tsattn.data.series import TimeSeries
-from tsattn.data.splits import split_series
-from tsattn.data.windows import find_origins
+from tsattn.config import require
 from tsattn.errors import DataError, UsageError
-from tsattn.evaluation import Evaluation
 from tsattn.fitted import FittedForecaster
 from tsattn.horizon_profiles import horizon_frame
 from tsattn.model_directory import (
@@ -18,14 +14,20 @@ from tsattn.model_directory import (
     read_options,
     write_manifest,
 )
-from tsattn.option_checks import parse_split
 from tsattn.outputs import PROFILE, atomic_directory, check_output
 from tsattn.pipeline.evaluating import evaluate_fitted
-from tsattn.pipeline.known_rows import read_known
+from tsattn.pipeline.grouping import explain_groups
 from tsattn.pipeline.opening import RUNTIME, Model, open_fitted
+from tsattn.pipeline.shown_windows import (
+    check_attention,
+    check_choice,
+    open_explainable,
+    shown_windows,
+)
 from tsattn.pipeline.tables import Data
+from tsattn.profile_frames import profile_frame
 from tsattn.progress import Progress
-from tsattn.report import profile_frame, ranking_frame, write_attention
+from tsattn.report import ranking_frame, write_attention
 from tsattn.running import compile_for
 from tsattn.saved_attention import (
     read_faithfulness,
@@ -33,8 +35,6 @@ from tsattn.saved_attention import (
     read_profile,
     read_ranking,
 )
-
-SPLITS = ("train", "val", "test", "all")
 
 
 class Explanation(NamedTuple):
@@ -56,7 +56,7 @@ def saved_explanation(model: str | Path) -> Explanation:
     directory = Path(model)
     check_directory(directory)
     options = read_options(directory)
-    _check_attention(options)
+    check_attention(options.attention)
     is_recurrent = options.decoder == "recurrent"
     return Explanation(
         profile=read_profile(directory),
@@ -76,6 +76,9 @@ def explain(
     data: Data,
     *,
     split: str = "all",
+    window: object | None = None,
+    series: str | None = None,
+    by: str | None = None,
     runtime: str = RUNTIME,
     output: Path | None = None,
     overwrite: bool = False,
@@ -83,12 +86,28 @@ def explain(
 ) -> pd.DataFrame:
     """Return the attention profile of a model over windows of some data.
 
-    The arguments and errors are those of `explain_windows`.
+    With `by` it is that of each group of windows, see `explain_groups`. The other arguments and
+    errors are those of `explain_windows`.
     """
+    check_choice(split, window, series, by)
+    if by is not None:
+        return explain_groups(
+            model,
+            data,
+            by=by,
+            split=split,
+            series=series,
+            runtime=runtime,
+            output=output,
+            overwrite=overwrite,
+            progress=progress,
+        ).profile
     return explain_windows(
         model,
         data,
         split=split,
+        window=window,
+        series=series,
         runtime=runtime,
         output=output,
         overwrite=overwrite,
@@ -159,6 +178,8 @@ def explain_windows(
     data: Data,
     *,
     split: str = "all",
+    window: object | None = None,
+    series: str | None = None,
     runtime: str = RUNTIME,
     output: Path | None = None,
     overwrite: bool = False,
@@ -171,67 +192,40 @@ def explain_windows(
         data: A table with the columns of the training data.
         split: `"all"` its windows, or those of `"train"`, `"val"` or `"test"` when the data is
             split as the model's training data was.
+        window: The origin of the only window: the time of its first forecast step, which a forecast
+            calls `origin_time`, or its row number where the rows carry no time. None for all.
+        series: With `window`, the id of its series in a panel.
         runtime: What runs a model directory: `"onnx"` or `"keras"`.
         output: A folder to write profile, scores and plots to.
         overwrite: Whether a profile folder may be replaced.
         progress: Where notes and progress go.
 
     Raises:
-        UsageError: the model has no attention, or the output exists or is the model.
-        DataError: the data holds no window.
+        UsageError: the model has no attention, the window or the series is not one of the data, or
+            the output exists or is the model.
+        DataError: the data holds no such window.
     """
-    require(split in SPLITS, "`split` must be known.", repr(split), f"Use {', '.join(SPLITS)}.")
+    check_choice(split, window, series)
     if output is not None:
         place = None if isinstance(model, FittedForecaster) else Path(model)
         check_output(output, overwrite=overwrite, is_directory=True, kind=PROFILE, apart_from=place)
     progress = progress or Progress()
-    fitted = open_fitted(model, runtime, progress)
-    _check_attention(fitted.options)
-    series, source = read_known(data, fitted.schema, progress)
-    evaluation = _evaluate_part(fitted, series, split, source, progress)
+    fitted = open_explainable(model, runtime, progress)
+    shown = shown_windows(
+        fitted, data, split=split, window=window, series=series, progress=progress
+    )
+    compile_for(fitted.model, len(shown.windows))
+    with progress.bar("reading the attention") as bar:
+        evaluation = evaluate_fitted(fitted, shown.series, shown.windows, on_batch=bar)
     if output is not None:
         with atomic_directory(output, overwrite=overwrite, kind=PROFILE) as directory:
             write_attention(directory, directory, fitted, evaluation)
             write_manifest(directory, None, kind=PROFILE)
     if evaluation.attention is None:
-        raise DataError(f"{source}: the model gave no scores.")
+        raise DataError(f"{shown.source}: the model gave no scores.")
     horizon = evaluation.horizon_attention
     return Explanation(
         profile=profile_frame(fitted, evaluation),
         horizon=horizon_frame(horizon, fitted.profile_target) if horizon else None,
         ranking=ranking_frame(fitted, evaluation),
     )
-
-
-def _evaluate_part(
-    fitted: FittedForecaster, series: TimeSeries, split: str, source: str, progress: Progress
-) -> Evaluation:
-    if split == "all":
-        borders = zip(series.borders[:-1], series.borders[1:], strict=True)
-        parts = [slice(int(start), int(end)) for start, end in borders]
-    else:
-        parts = list(split_series(series, parse_split(fitted.options.split)).part(split))
-    found = find_origins(
-        series,
-        parts,
-        lookback=fitted.lookback,
-        horizon=fitted.horizon,
-        score_filled=fitted.options.score_filled,
-    )
-    if not len(found.origins):
-        raise DataError(
-            f"{source}: the data must hold a window of {fitted.lookback} + {fitted.horizon} rows. "
-            f"Received: {series.num_rows} rows, split {split}. Give more data."
-        )
-    windows = fitted.windows(series, found.origins)
-    compile_for(fitted.model, len(windows))
-    with progress.bar("reading the attention") as bar:
-        return evaluate_fitted(fitted, series, windows, on_batch=bar)
-
-
-def _check_attention(options: FitOptions) -> None:
-    if options.attention == "none":
-        raise UsageError(
-            "A model must have attention to be explained. Received: a model with attention none. "
-            "Fit one with --attention bottleneck."
-        )

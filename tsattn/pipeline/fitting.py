@@ -30,8 +30,9 @@ from tsattn.pipeline.evaluating import evaluate_fitted
 from tsattn.pipeline.measuring import measure
 from tsattn.pipeline.preparing import Prepared, prepare
 from tsattn.pipeline.tables import Data
+from tsattn.profile_frames import profile_frame
 from tsattn.progress import Progress
-from tsattn.report import profile_frame, split_metrics, write_report
+from tsattn.report import split_metrics, write_report
 from tsattn.saved_attention import FAITHFULNESS
 from tsattn.training import History, blend_linear_path, train
 

@@ -13,10 +13,13 @@ from tsattn.fitted import FittedForecaster
 from tsattn.forecasts import Forecast, point_and_quantiles
 from tsattn.pipeline.known_rows import known_series, split_known
 from tsattn.pipeline.opening import RUNTIME, Model, open_fitted
+from tsattn.pipeline.reasoning import ExplainedForecast, explained_forecast
+from tsattn.pipeline.shown_windows import check_attention
 from tsattn.pipeline.tables import Data, as_table
 from tsattn.progress import Progress
 from tsattn.running import compile_for, run_batches
 from tsattn.tensor_names import FORECAST
+from tsattn.window_reasons import Reasons
 
 
 def predict(
@@ -24,6 +27,7 @@ def predict(
     data: Data,
     *,
     future: Data | None = None,
+    explain: int = 0,
     runtime: str = RUNTIME,
     on_skip: Callable[[str], None] | None = None,
     progress: Progress | None = None,
@@ -36,6 +40,8 @@ def predict(
             ahead: their future covariates are read.
         future: More rows known ahead: the time, the id and the future covariates. Without a time
             column they are the steps after the last known row, in their order.
+        explain: How many columns `why_1`, `why_2`, … to add: the largest cells of each window, see
+            `add_reasons`.
         runtime: What runs a model directory: `"onnx"`, without loading Keras, or `"keras"`.
         on_skip: Called with the reason for each series of a panel that cannot be forecast, while
             the others are; None makes it an error.
@@ -45,11 +51,56 @@ def predict(
         A table as `Forecast.to_frame` describes, in original units.
 
     Raises:
+        UsageError: the attention does not compare cells, which is needed to explain a forecast.
         SchemaMismatchError: the data lacks a column of the training data.
         DataError: a series is too short or has gaps, or a future covariate is missing.
     """
+    return predict_with_reasons(
+        model,
+        data,
+        future=future,
+        explain=explain,
+        runtime=runtime,
+        on_skip=on_skip,
+        progress=progress,
+    ).forecast
+
+
+def predict_with_reasons(
+    model: Model,
+    data: Data,
+    *,
+    future: Data | None = None,
+    explain: int = 3,
+    runtime: str = RUNTIME,
+    on_skip: Callable[[str], None] | None = None,
+    progress: Progress | None = None,
+) -> ExplainedForecast:
+    """Forecast as `predict` does; return the explanation too, ready for JSON."""
     progress = progress or Progress()
     fitted = open_fitted(model, runtime, progress)
+    reasons = _reasons(fitted, explain)
+    extended, origins, source = _read(fitted, data, future, progress)
+    usable = _usable(fitted, extended, origins, source, on_skip)
+    origins = origins[usable]
+    forecast = run(fitted, extended, origins, source, reasons).to_frame(extended)
+    if reasons is None:
+        return ExplainedForecast(forecast, None)
+    return explained_forecast(fitted, forecast, reasons, extended, origins)
+
+
+def _reasons(fitted: FittedForecaster, explain: int) -> Reasons | None:
+    """Return what finds the reasons of forecasts, None where none are asked for."""
+    if explain == 0:
+        return None
+    check_attention(fitted.options.attention)
+    return Reasons(fitted, explain)
+
+
+def _read(
+    fitted: FittedForecaster, data: Data, future: Data | None, progress: Progress
+) -> tuple[TimeSeries, np.ndarray, str]:
+    """Return the series with the horizon to be forecast, its origins, and what it is called."""
     schema = fitted.schema
     require(
         future is None or bool(schema.future_covariates),
@@ -71,12 +122,17 @@ def predict(
         if future is not None:
             ahead.append(as_table(future)[:2])
         _write_ahead(extended, origins, ahead, fitted.horizon)
-    usable = _usable(fitted, extended, origins, source, on_skip)
-    return run(fitted, extended, origins[usable], source).to_frame(extended)
+    return extended, origins, source
 
 
-def run(fitted: FittedForecaster, series: TimeSeries, origins: np.ndarray, source: str) -> Forecast:
-    """Forecast from the given origins of a series, in original units.
+def run(
+    fitted: FittedForecaster,
+    series: TimeSeries,
+    origins: np.ndarray,
+    source: str,
+    reasons: Reasons | None = None,
+) -> Forecast:
+    """Forecast from the given origins of a series, in original units; add what it rests on.
 
     Raises:
         DataError: a forecast is not finite.
@@ -88,6 +144,8 @@ def run(fitted: FittedForecaster, series: TimeSeries, origins: np.ndarray, sourc
     inverse, calibration = fitted.scaler.inverse_transform, fitted.calibration
     points, quantiles, lowers, uppers = [], [], [], []
     for _, batch, outputs in run_batches(fitted.model, windows):
+        if reasons is not None:
+            reasons.add(batch, outputs)
         scaled, scaled_quantiles = point_and_quantiles(outputs[FORECAST], levels)
         point, quantile = inverse(scaled, columns), None
         points.append(point)

@@ -13,9 +13,9 @@ from tsattn.fitted import FittedForecaster
 from tsattn.pipeline.fitting import fit
 from tsattn.pipeline.measuring import cells_of
 from tsattn.pipeline.tables import Data, as_table
+from tsattn.profile_frames import profile_frame
 from tsattn.profiles import ranks_features
 from tsattn.progress import Progress
-from tsattn.report import profile_frame
 
 _SHUFFLED = " (shuffled)"
 

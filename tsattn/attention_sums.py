@@ -1,0 +1,69 @@
+"""The attention alone in one pass over windows, without scoring the forecasts."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+
+from tsattn.data.windows import Windows, evenly_spaced
+from tsattn.fitted import FittedForecaster
+from tsattn.profiles import ProfileSum, num_kept
+from tsattn.running import run_batches
+from tsattn.tensor_names import ATTENTION_SCORES, FUTURE_SCORES
+
+
+@dataclass(frozen=True, kw_only=True)
+class AttentionSums:
+    """What a profile is made of; see the fields of `Evaluation` with the same names."""
+
+    attention: ProfileSum
+    future_attention: ProfileSum | None = None
+    linear_inputs: ProfileSum | None = None
+
+
+def sum_attention(
+    fitted: FittedForecaster,
+    windows: Windows,
+    levels: np.ndarray,
+    *,
+    batch_size: int | None = None,
+    on_batch: Callable[[int, int], None] | None = None,
+) -> AttentionSums:
+    """Add up the attention scores of windows, and the sizes of what a linear path reads.
+
+    Args:
+        fitted: A forecaster with attention.
+        windows: The windows; memory does not grow with their number.
+        levels: (features,) levels that the linear path's inputs are relative to, see `mean_values`.
+        batch_size: See `run_batches`.
+        on_batch: Called with the windows done and their number.
+    """
+    sums: dict[str, ProfileSum] = {}
+    linear = fitted.linear if fitted.linear_shares.any() else None
+    for index, batch, outputs in run_batches(fitted.model, windows, batch_size):
+        scores = outputs[ATTENTION_SCORES]
+        parts = {"attention": one_profile(scores, fitted.options.decoder)}
+        if FUTURE_SCORES in outputs:
+            parts["future_attention"] = outputs[FUTURE_SCORES]
+        if linear is not None:
+            parts["linear_inputs"] = np.abs(linear.values_read(batch, levels))
+        for name, part in parts.items():
+            if name not in sums:
+                kept = evenly_spaced(len(windows), num_kept(part.shape[1:]))
+                sums[name] = ProfileSum(kept)
+            sums[name].add(part)
+        if on_batch:
+            on_batch(index.stop, len(windows))
+    return AttentionSums(**sums)
+
+
+def one_profile(scores: np.ndarray, decoder: str) -> np.ndarray:
+    """Return scores as a profile has them: of a recurrent decoder the mean over horizon steps."""
+    # (batch, horizon, lookback) becomes (batch, lookback, 1)
+    return scores.mean(axis=1)[..., None] if decoder == "recurrent" else scores
+
+
+def mean_values(windows: Windows) -> np.ndarray:
+    """Return the mean of each feature over the rows that the windows read: (features,)."""
+    rows = windows.values[windows.origins.min() - windows.lookback : windows.origins.max()]
+    return np.asarray(np.nanmean(rows, axis=0))

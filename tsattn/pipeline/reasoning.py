@@ -1,0 +1,116 @@
+"""`predict --explain`: the largest cells of each window, beside the forecast and in a file."""
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+import pandas as pd
+
+from tsattn.data.series import NO_ID, TimeSeries
+from tsattn.fitted import FittedForecaster, time_text
+from tsattn.forecasts import write_forecast, write_forecast_to
+from tsattn.json_files import write_json
+from tsattn.model_directory import file_sha256
+from tsattn.outputs import atomic_file, explanation_path
+from tsattn.window_reasons import Reason, Reasons
+
+MEANING = (
+    "share: how much of the forecast of this window, for this target and part of the horizon, "
+    "rests on the cell; attention and linear path together. lag: steps back from origin_time, 1 "
+    "is the last known row. step: the horizon step of what is known ahead"
+)
+
+
+class ExplainedForecast(NamedTuple):
+    """A forecast, and what it rests on where that was asked for."""
+
+    forecast: pd.DataFrame
+    explanation: dict[str, Any] | None  # JSON-ready, see `reasons_to_json`
+
+
+def explained_forecast(
+    fitted: FittedForecaster,
+    forecast: pd.DataFrame,
+    reasons: Reasons,
+    series: TimeSeries,
+    origins: np.ndarray,
+) -> ExplainedForecast:
+    """Return a forecast with the reasons that were found for its windows, as columns and JSON."""
+    return ExplainedForecast(
+        add_reasons(forecast, reasons, series, origins),
+        reasons_to_json(fitted, reasons, series, origins),
+    )
+
+
+def add_reasons(
+    forecast: pd.DataFrame, reasons: Reasons, series: TimeSeries, origins: np.ndarray
+) -> pd.DataFrame:
+    """Return a forecast with columns `why_1`, `why_2`, … of the largest cells.
+
+    A cell is written as `feature@lag3: 41%`, a segment of lags as `feature@lag1-24: 41%`, and what
+    is known ahead as `feature@step2: 12%`. Where fewer cells have a share, the rest is empty.
+
+    Args:
+        forecast: Rows as `Forecast.to_frame` gives them.
+        reasons: What was found for each window.
+        series: The series of the windows.
+        origins: Origin of each window.
+    """
+    names = _series_names(series, origins)
+    texts: dict[tuple[str, str, int], list[str | None]] = {}
+    for reason in reasons.found:
+        cells: list[str | None] = [str(cell) for cell in reason.cells]
+        cells += [None] * (reasons.count - len(cells))
+        for step in range(reason.horizon_first, reason.horizon_last + 1):
+            texts[names[reason.window], reason.target, step] = cells
+    ids = forecast["series_id"] if "series_id" in forecast else [NO_ID] * len(forecast)
+    keys = zip(ids, forecast["target"], forecast["horizon_step"], strict=True)
+    rows = [texts[key] for key in keys]
+    columns = [f"why_{i + 1}" for i in range(reasons.count)]
+    return forecast.join(pd.DataFrame(rows, columns=columns, index=forecast.index, dtype=object))
+
+
+def reasons_to_json(
+    fitted: FittedForecaster, reasons: Reasons, series: TimeSeries, origins: np.ndarray
+) -> dict[str, Any]:
+    """Return what `forecast.explanation.json` holds: the cells by target, origin and part."""
+    names = _series_names(series, origins)
+    shares = dict(zip(fitted.schema.targets, fitted.linear_shares.tolist(), strict=True))
+
+    def entry(reason: Reason) -> dict[str, Any]:
+        name = names[reason.window]
+        return {
+            **({"series_id": name} if name != NO_ID else {}),
+            "target": reason.target,
+            "origin_time": time_text(series.times[origins[reason.window]]),
+            "horizon_first": reason.horizon_first,
+            "horizon_last": reason.horizon_last,
+            "linear_path": shares[reason.target],
+            "cells": [cell.to_json() for cell in reason.cells],
+        }
+
+    found = sorted(reasons.found, key=lambda reason: (names[reason.window], reason.target))
+    return {"meaning": MEANING, "windows": [entry(reason) for reason in found]}
+
+
+def _series_names(series: TimeSeries, origins: np.ndarray) -> Sequence[str]:
+    return [series.series_ids[i] for i in series.series_of(origins)]
+
+
+def write_explained(found: ExplainedForecast, path: Path, *, overwrite: bool = False) -> None:
+    """Write a forecast and, where there is one, its explanation beside it.
+
+    The explanation holds the hash of the forecast it belongs to. Both are whole before either
+    appears, and the explanation appears first.
+    """
+    if found.explanation is None:
+        write_forecast(found.forecast, path, overwrite=overwrite)
+        return
+    with (
+        atomic_file(path, overwrite=overwrite) as new,
+        atomic_file(explanation_path(path), overwrite=overwrite) as beside,
+    ):
+        write_forecast_to(new, found.forecast, path.suffix)
+        belongs_to = {"file": path.name, "sha256": file_sha256(new)}
+        write_json(beside, {"forecast": belongs_to, **found.explanation})

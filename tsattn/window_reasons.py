@@ -1,0 +1,221 @@
+"""What the forecast of each single window rests on: its largest cells."""
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from tsattn.attention_sums import AttentionSums, one_profile
+from tsattn.config import require
+from tsattn.data.windows import WindowBatch
+from tsattn.errors import UsageError
+from tsattn.fitted import FittedForecaster
+from tsattn.linear_profiles import linear_rows
+from tsattn.profile_frames import profile_frame
+from tsattn.profiles import ProfileSum, attention_rows, describe_scores, ranks_features
+from tsattn.rankings import cell_shares
+from tsattn.tensor_names import ATTENTION_SCORES, FUTURE_SCORES
+
+_PARTS = ["horizon_first", "horizon_last"]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Cell:
+    """A feature at a lag, a segment of lags, or a step that is known ahead."""
+
+    feature: str
+    role: str  # "past" or "future"
+    lag_first: int
+    lag_last: int
+    share: float  # of the forecast, attention and linear path together
+
+    def __str__(self) -> str:
+        place = f"step{1 - self.lag_first}" if self.role == "future" else f"lag{self.lag_first}"
+        if self.role == "past" and self.lag_last > self.lag_first:
+            place += f"-{self.lag_last}"
+        digits = 0 if self.share >= 0.0995 else 1
+        return f"{self.feature}@{place}: {self.share:.{digits}%}"
+
+    def to_json(self) -> dict[str, Any]:
+        """Return the cell as JSON-ready values: `lag_first` and `lag_last`, or `step`."""
+        ahead = self.role == "future"
+        place = (
+            {"step": 1 - self.lag_first}
+            if ahead
+            else {"lag_first": self.lag_first, "lag_last": self.lag_last}
+        )
+        return {"feature": self.feature, "role": self.role, **place, "share": self.share}
+
+
+@dataclass(frozen=True, kw_only=True)
+class Reason:
+    """What the forecast of one target, for a part of the horizon of one window, rests on."""
+
+    window: int
+    target: str
+    horizon_first: int
+    horizon_last: int
+    cells: tuple[Cell, ...]  # the largest, in falling order
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Part:
+    """The rows of a profile about one target and part of the horizon, put together to cells."""
+
+    target: str
+    horizon_first: int
+    horizon_last: int
+    linear_share: float
+    not_read: tuple[str, ...]
+    rows: np.ndarray  # numbers of the rows of the profile
+    number: np.ndarray  # of the cell that each of them belongs to
+    cells: list[tuple[str, str, int, int]]  # feature, role, lag_first, lag_last
+
+    def shares(self, profile: pd.DataFrame, values: np.ndarray) -> np.ndarray:
+        """Return the shares of the cells, from values (windows, rows): (windows, cells)."""
+        own = profile.iloc[self.rows]
+        of_rows = cell_shares(
+            own, values[:, self.rows], self.target, self.linear_share, self.not_read
+        )
+        shares = np.zeros((len(self.cells), len(values)))
+        np.add.at(shares, self.number, of_rows.T)
+        return shares.T
+
+    def cell(self, number: int, share: float) -> Cell:
+        """Return a cell by its number."""
+        feature, role, first, last = self.cells[number]
+        return Cell(feature=feature, role=role, lag_first=first, lag_last=last, share=share)
+
+
+class Reasons:
+    """Finds the largest cells of windows, batch by batch."""
+
+    def __init__(self, fitted: FittedForecaster, count: int) -> None:
+        """Prepare to find so many cells at most for each target and part of the horizon.
+
+        Raises:
+            UsageError: the number is less than 1.
+        """
+        require(
+            count >= 1, "`explain` must be at least 1 cell.", f"explain={count}", "For example 3."
+        )
+        self.fitted = fitted
+        self.count = count
+        self.found: list[Reason] = []
+        self._parts: list[_Part] = []
+        self._num_windows = 0
+
+    def add(self, batch: WindowBatch, outputs: dict[str, np.ndarray]) -> None:
+        """Find the largest cells of the next windows, from what the model gave for them.
+
+        Raises:
+            UsageError: the scores do not compare features.
+        """
+        sums = self._sums(batch, outputs)
+        rows = profile_frame(self.fitted, sums)
+        if not self._parts:
+            self._parts = _parts_of(rows, self.fitted)
+        values = self._by_row(sums)  # (windows, rows)
+        for part in self._parts:
+            shares = part.shares(rows, values)  # (windows, cells)
+            order = np.argsort(-shares, axis=1, kind="stable")[:, : self.count]
+            for i, largest in enumerate(order):
+                cells = [part.cell(j, float(shares[i, j])) for j in largest if shares[i, j] > 0]
+                self.found.append(
+                    Reason(
+                        window=self._num_windows + i,
+                        target=part.target,
+                        horizon_first=part.horizon_first,
+                        horizon_last=part.horizon_last,
+                        cells=tuple(cells),
+                    )
+                )
+        self._num_windows += len(values)
+
+    def _sums(self, batch: WindowBatch, outputs: dict[str, np.ndarray]) -> AttentionSums:
+        """Return the scores of a batch, each window kept whole."""
+        parts = {"attention": one_profile(outputs[ATTENTION_SCORES], self.fitted.options.decoder)}
+        if FUTURE_SCORES in outputs:
+            parts["future_attention"] = outputs[FUTURE_SCORES]
+        if self.fitted.linear_shares.any():
+            # Relative to the mean of its own window, as the profile of this window alone would be.
+            levels = batch.inputs.mean(axis=1, keepdims=True)
+            parts["linear_inputs"] = np.abs(self.fitted.linear.values_read(batch, levels))
+        sums = {name: ProfileSum(np.arange(len(batch.inputs))) for name in parts}
+        for name, part in parts.items():
+            sums[name].add(part)
+        return AttentionSums(**sums)
+
+    def _by_row(self, sums: AttentionSums) -> np.ndarray:
+        """Return what each window has for each row of the profile: (windows, rows)."""
+        fitted = self.fitted
+        values = [fitted.profile(sums.attention).in_rows(sums.attention.kept_scores())]
+        ahead, linear = sums.future_attention, sums.linear_inputs
+        if ahead is not None:
+            values.append(fitted.future_profile(ahead).in_rows(ahead.kept_scores()))
+        if linear is not None:
+            path = (fitted.linear, fitted.linear_shares, fitted.schema)
+            values.append(linear_rows(linear.kept_scores(), *path, lookback=fitted.lookback))
+        return np.concatenate(values, axis=1)
+
+
+def check_cells_compare(profile: pd.DataFrame, attention: str | None) -> None:
+    """Raise a UsageError for scores that do not compare the cells of different features."""
+    if ranks_features(profile):
+        return
+    raise UsageError(
+        "The cells of a window can be compared only by attention scores that compare features. "
+        f"Received: a model with attention {attention}. {describe_scores(profile)} Fit one with "
+        "--attention bottleneck, or see these scores with `tsattn explain --window`."
+    )
+
+
+def _parts_of(rows: pd.DataFrame, fitted: FittedForecaster) -> list[_Part]:
+    """Return the targets and parts of the horizon that the rows of a profile are about.
+
+    Raises:
+        UsageError: the scores do not compare features.
+    """
+    check_cells_compare(rows, fitted.options.attention)
+    targets, parts = fitted.schema.targets, []
+    for target, linear_share in zip(targets, fitted.linear_shares.tolist(), strict=True):
+        is_own = rows["target"].isin([target, "*"])
+        network = attention_rows(rows[is_own])
+        is_linear = is_own & ~rows.index.isin(network.index)
+        is_apart = fitted.options.encoder == "per-feature"
+        for first, last in network[_PARTS].drop_duplicates().itertuples(index=False):
+            of_part = network.index[network["horizon_first"] == first]
+            used = np.flatnonzero(rows.index.isin(of_part) | is_linear)
+            cells, number = _merged(rows.iloc[used])
+            parts.append(
+                _Part(
+                    target=target,
+                    horizon_first=int(first),
+                    horizon_last=int(last),
+                    linear_share=linear_share,
+                    not_read=tuple(name for name in targets if name != target and is_apart),
+                    rows=used,
+                    number=number,
+                    cells=cells,
+                )
+            )
+    return parts
+
+
+def _merged(rows: pd.DataFrame) -> tuple[list[tuple[str, str, int, int]], np.ndarray]:
+    """Return cells, and the number of the cell that each row belongs to.
+
+    Every row of the attention is a cell; what the linear path reads of the same feature at the same
+    lag, or at one of the same segment, belongs to it; the rest are cells of their own.
+    """
+    cells: list[tuple[str, str, int, int]] = []
+    places: dict[tuple[str, str, int], int] = {}
+    numbers = []
+    columns = (rows[name].tolist() for name in ("feature", "role", "lag_first", "lag_last"))
+    for feature, role, first, last in zip(*columns, strict=True):  # the attention comes first
+        if (feature, role, first) not in places:
+            places |= {(feature, role, lag): len(cells) for lag in range(first, last + 1)}
+            cells.append((feature, role, first, last))
+        numbers.append(places[feature, role, first])
+    return cells, np.array(numbers)
