@@ -38,6 +38,7 @@ if TYPE_CHECKING:
         WindowStatistics,
     )
     from tsattn.models import WindowShape, build_forecaster
+    from tsattn.pipeline.batch import predict_file
     from tsattn.pipeline.checking import check
     from tsattn.pipeline.comparing import compare
     from tsattn.pipeline.evaluating import evaluate
@@ -86,6 +87,7 @@ _HOMES = {
     "load": "estimator",
     "make_windows": "data.windows",
     "predict": "pipeline.predicting",
+    "predict_file": "pipeline.batch",
     "rank_features": "pipeline.explaining",
     "read_table": "data.reading",
     "train": "training",
@@ -129,6 +131,7 @@ __all__ = [
     "load",
     "make_windows",
     "predict",
+    "predict_file",
     "rank_features",
     "read_table",
     "train",

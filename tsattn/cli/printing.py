@@ -1,6 +1,7 @@
 """What the commands print on stdout: tables for people, one JSON document for programs."""
 
 import json
+import sys
 from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -17,6 +18,7 @@ from tsattn.rankings import RANKING_MEANING
 
 if TYPE_CHECKING:  # they load Keras, which listing the data sets does without
     from tsattn.evaluation import Evaluation
+    from tsattn.forecast_files import ForecastSpool
     from tsattn.pipeline.comparing import Comparison
     from tsattn.pipeline.evaluating import NewDataResult
     from tsattn.pipeline.explaining import Explanation
@@ -140,16 +142,14 @@ def print_comparison(comparison: "Comparison", folder: Path, *, as_json: bool) -
     click.echo(f"models and leaderboard: {folder}")
 
 
-def print_forecast(forecast: pd.DataFrame, output: Path | None, *, as_json: bool) -> None:
+def print_forecast(spool: "ForecastSpool", output: Path | None, *, as_json: bool) -> None:
     """Print a forecast, or where it was written to."""
-    from tsattn.forecasts import forecast_csv
-
     if as_json:
-        print_json({"forecast": forecast.to_dict("records")})
+        spool.write_json(sys.stdout)
     elif output is None:
-        click.echo(forecast_csv(forecast), nl=False)
+        spool.write_csv(sys.stdout)
     else:
-        click.echo(f"{len(forecast):,} rows of forecast: {output}")
+        click.echo(f"{spool.num_rows:,} rows of forecast: {output}")
 
 
 def print_datasets(*, as_json: bool) -> None:

@@ -1,0 +1,312 @@
+"""The forecast that follows the last known row of every series of a table."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field, replace
+from typing import NamedTuple
+
+import numpy as np
+import pandas as pd
+
+from tsattn.data.rows import group_rows
+from tsattn.data.schema import Schema
+from tsattn.data.series import TimeSeries, extend_series, series_from_frame
+from tsattn.errors import DataError, SchemaMismatchError, TsattnError
+from tsattn.fitted import FittedForecaster
+from tsattn.forecasts import Forecast, point_and_quantiles, sorted_forecast
+from tsattn.pipeline.freshness import MaxAge
+from tsattn.pipeline.gating import Gate, GateScore
+from tsattn.pipeline.known_rows import known_series, split_known
+from tsattn.running import compile_for, run_batches
+from tsattn.tensor_names import FORECAST
+
+
+@dataclass(frozen=True, kw_only=True)
+class Rules:
+    """What a series must be, besides complete, to be forecast, and what its model must be."""
+
+    max_age: MaxAge | None = None
+    gate: Gate | None = None
+    on_skip: Callable[[str], None] | None = None  # None: a series at fault is an error
+
+    def rows_read(self, fitted: FittedForecaster) -> int | None:
+        """Return how many of the last known rows of a series are read; None for all.
+
+        What lies before the lookback is needed only to fill from, and to be scored on.
+        """
+        if fitted.schema.fill:
+            return None
+        return self.gate.rows_read(fitted) if self.gate else fitted.lookback
+
+
+@dataclass(kw_only=True)
+class TableForecast:
+    """The forecasts of a table, and what became of its series."""
+
+    frames: list[pd.DataFrame] = field(default_factory=list)
+    num_series: int = 0  # that were forecast
+    skipped: list[TsattnError] = field(default_factory=list)
+    score: GateScore = field(default_factory=GateScore)
+    notes: list[str] = field(default_factory=list)
+
+    def add(self, other: "TableForecast") -> None:
+        """Take the forecasts of other series in."""
+        self.frames += other.frames
+        self.num_series += other.num_series
+        self.skipped += other.skipped
+        self.score.add(other.score)
+        self.notes += other.notes
+
+    @property
+    def frame(self) -> pd.DataFrame | None:
+        """The forecasts as one sorted table; None without any."""
+        if len(self.frames) < 2:
+            return self.frames[0] if self.frames else None
+        return sorted_forecast(pd.concat(self.frames, ignore_index=True))
+
+
+def forecast_table(
+    fitted: FittedForecaster,
+    frame: pd.DataFrame,
+    source: str,
+    ahead: Sequence[tuple[pd.DataFrame, str]] = (),
+    rules: Rules | None = None,
+) -> TableForecast:
+    """Forecast every series of a table, all at once if no fault of one keeps the others from it.
+
+    Where something is wrong with some series of a panel, they are found by halving the table, and
+    skipped if the rules say so.
+
+    Args:
+        fitted: The forecaster.
+        frame: At least `lookback` rows of every series, and rows known ahead.
+        source: What messages call the table.
+        ahead: More tables of rows known ahead, and what messages call them.
+        rules: What is asked of a series.
+
+    Raises:
+        SchemaMismatchError, DataError: a series at fault that may not be skipped.
+    """
+    tables = [
+        _GroupedTable(table, name, group_rows(table, fitted.schema, name))
+        for table, name in ((frame, source), *ahead)
+    ]
+    return _forecast_series(fitted, list(tables[0].groups), tables, rules or Rules())
+
+
+class _GroupedTable(NamedTuple):
+    frame: pd.DataFrame
+    source: str
+    groups: dict[str, np.ndarray]  # the rows of each series
+
+    def of_series(self, names: Sequence[str]) -> pd.DataFrame:
+        """Return the rows of some series, in their order."""
+        if len(names) == len(self.groups) and set(names) == set(self.groups):
+            return self.frame
+        parts = [self.groups[name] for name in names if name in self.groups]
+        rows = np.sort(np.concatenate(parts)) if parts else np.empty(0, np.int64)
+        return self.frame.iloc[rows]
+
+
+def _forecast_series(
+    fitted: FittedForecaster, names: list[str], tables: list[_GroupedTable], rules: Rules
+) -> TableForecast:
+    """Forecast some series; the first table is the data, the others are known ahead."""
+    (frame, source), *ahead = [(table.of_series(names), table.source) for table in tables]
+    ahead = [(table, name) for table, name in ahead if len(table)]
+    try:
+        return _forecast_together(fitted, frame, source, ahead, rules)
+    except (DataError, SchemaMismatchError) as error:
+        if rules.on_skip is None or fitted.schema.id_column is None:
+            raise
+        if len(names) == 1:
+            return TableForecast(skipped=[_about_series(error, names[0])])
+    half = len(names) // 2
+    result = _forecast_series(fitted, names[:half], tables, rules)
+    result.add(_forecast_series(fitted, names[half:], tables, rules))
+    return result
+
+
+def _about_series(error: TsattnError, name: str) -> TsattnError:
+    """Return an error that names the series it is about."""
+    label, text = f"series {name!r}", str(error)
+    return error if label in text else type(error)(f"{label}: {text}")
+
+
+def _forecast_together(
+    fitted: FittedForecaster,
+    frame: pd.DataFrame,
+    source: str,
+    ahead: Sequence[tuple[pd.DataFrame, str]],
+    rules: Rules,
+) -> TableForecast:
+    """Forecast the series of a table as one; raise for what keeps them from being read."""
+    schema = fitted.schema
+    last = None if schema.fill else fitted.lookback
+    tables = split_known(frame, schema, source, last)
+    series = known_series(tables.known, schema, source)
+    extended = extend_series(series, fitted.horizon)
+    origins = extended.borders[1:] - fitted.horizon
+    if schema.future_covariates:
+        inside = [(tables.ahead, source)] if len(tables.ahead) else []
+        _write_ahead(extended, origins, [*inside, *ahead], fitted.horizon)
+    usable, skipped = _usable(fitted, extended, origins, source, rules)
+    result = TableForecast(skipped=skipped, notes=list(series.notes), num_series=len(usable))
+    if not len(usable):
+        return result
+    result.frames.append(run(fitted, extended, origins[usable], source).to_frame(extended))
+    if rules.gate is not None:
+        chosen = {series.series_ids[i] for i in usable}
+        result.score = rules.gate.score(fitted, frame, source, chosen)
+    return result
+
+
+def run(fitted: FittedForecaster, series: TimeSeries, origins: np.ndarray, source: str) -> Forecast:
+    """Forecast from the given origins of a series, in original units.
+
+    Raises:
+        DataError: a forecast is not finite.
+    """
+    windows = fitted.windows(series, origins)
+    compile_for(fitted.model, len(windows))
+    levels = fitted.quantile_levels
+    columns = range(windows.num_targets)
+    inverse, calibration = fitted.scaler.inverse_transform, fitted.calibration
+    points, quantiles, lowers, uppers = [], [], [], []
+    for _, batch, outputs in run_batches(fitted.model, windows):
+        scaled, scaled_quantiles = point_and_quantiles(outputs[FORECAST], levels)
+        point, quantile = inverse(scaled, columns), None
+        points.append(point)
+        if scaled_quantiles is not None:
+            quantile = inverse(scaled_quantiles, columns)
+            quantiles.append(quantile)
+        if calibration is not None:
+            lower, upper = calibration.intervals(batch.inputs, point, quantile)
+            lowers.append(lower)
+            uppers.append(upper)
+    forecast = Forecast(
+        targets=fitted.schema.targets,
+        origins=origins,
+        forecast=np.concatenate(points),
+        quantile_levels=levels,
+        quantiles=np.concatenate(quantiles) if levels else None,
+        levels=calibration.levels if calibration else (),
+        lower=np.concatenate(lowers) if lowers else None,
+        upper=np.concatenate(uppers) if uppers else None,
+    )
+    broken = ~np.isfinite(forecast.forecast).all(axis=(1, 2))
+    if broken.any():
+        name = _series_name(series, int(series.series_of(origins[broken][:1])[0]))
+        raise DataError(
+            f"{source}: the values must be in a range the model can read. Received: {name}, whose "
+            "forecast is not finite. Look for extreme values in its last rows."
+        )
+    return forecast
+
+
+def _usable(
+    fitted: FittedForecaster,
+    series: TimeSeries,
+    origins: np.ndarray,
+    source: str,
+    rules: Rules,
+) -> tuple[np.ndarray, list[TsattnError]]:
+    """Return the numbers of the series that can be forecast, and why the others cannot.
+
+    Raises:
+        DataError: one cannot, and may not be skipped.
+    """
+    usable: list[int] = []
+    skipped: list[TsattnError] = []
+    for i, origin in enumerate(origins):
+        reason = _reason_against(fitted, series, i, int(origin), source)
+        if reason is None and rules.max_age is not None:
+            name = _series_name(series, i)
+            reason = rules.max_age.reason_against(series.times[int(origin) - 1], name, source)
+        if reason is None:
+            usable.append(i)
+        elif rules.on_skip is None or fitted.schema.id_column is None:
+            raise DataError(reason)
+        else:
+            skipped.append(DataError(reason))
+    return np.array(usable, dtype=np.int64), skipped
+
+
+def _reason_against(
+    fitted: FittedForecaster, series: TimeSeries, number: int, origin: int, source: str
+) -> str | None:
+    """Return why a series cannot be forecast from its origin, None if it can."""
+    name, lookback = _series_name(series, number), fitted.lookback
+    known = origin - int(series.borders[number])
+    if known < lookback:
+        return (
+            f"{source}: a forecast needs the last {lookback} rows. Received: {known} rows of "
+            f"{name}. Give more rows."
+        )
+    missing = np.isnan(series.values[origin - lookback : origin]).any(axis=1)
+    if missing.any():
+        row = origin - lookback + int(np.argmax(missing))
+        return (
+            f"{source}: the last {lookback} rows must be complete. Received: {name} with "
+            f"missing values (first at {series.times[row]}). Complete them, or give earlier "
+            "rows to fill them from."
+        )
+    names = fitted.schema.future_covariates
+    ahead = series.values[origin : origin + fitted.horizon]
+    missing = np.isnan(ahead[:, ahead.shape[1] - len(names) :])
+    if not missing.any():
+        return None
+    step, column = np.argwhere(missing)[0]
+    return (
+        f"Future covariates must be known for all {fitted.horizon} steps of the horizon. "
+        f"Received: no {names[column]!r} at {series.times[origin + step]} for {name} "
+        f"({int(missing.any(axis=1).sum())} steps lack a value). Give them with --future, "
+        "or as rows without a target at the end of the data."
+    )
+
+
+def _series_name(series: TimeSeries, number: int) -> str:
+    series_id = series.series_ids[number]
+    return f"series {series_id!r}" if series_id else "the data"
+
+
+def ahead_schema(schema: Schema) -> Schema:
+    """Return the schema of rows known ahead: the time, the id and the future covariates."""
+    texts = {
+        f"{name}={value}": name for name, values in schema.categories.items() for value in values
+    }
+    kept = {texts[name] for name in schema.future_covariates if name in texts}
+    return replace(
+        schema,
+        targets=(),
+        past_covariates=(),
+        categories={name: schema.categories[name] for name in kept},
+        fill=None,
+    )
+
+
+def _write_ahead(
+    extended: TimeSeries,
+    origins: np.ndarray,
+    tables: Sequence[tuple[pd.DataFrame, str]],
+    horizon: int,
+) -> None:
+    """Write the future covariates of the horizon into the appended rows, in place."""
+    schema = extended.schema
+    first = len(schema.features) - len(schema.future_covariates)
+    only_ahead = ahead_schema(schema)
+    for table, source in tables:
+        ahead = series_from_frame(table, only_ahead, source)
+        for i, series_id in enumerate(ahead.series_ids):
+            if series_id not in extended.series_ids:
+                continue
+            origin = origins[extended.series_ids.index(series_id)]
+            rows = slice(int(ahead.borders[i]), int(ahead.borders[i + 1]))
+            if schema.time_columns:
+                wanted = extended.times[origin : origin + horizon]
+                positions = ahead.times[rows].get_indexer(wanted)
+            else:  # rows that carry no time follow the last known one
+                steps = np.arange(horizon)
+                positions = np.where(steps < rows.stop - rows.start, steps, -1)
+            found = np.flatnonzero(positions >= 0)
+            values = ahead.original(rows, slice(None))[positions[found]]
+            extended.values[origin + found, first:] = values - extended.offsets[first:]
