@@ -65,6 +65,16 @@ def test_pieces_give_what_the_whole_gives(
     assert sorted(path.name for path in tmp_path.iterdir()) == ["forecast.csv", f"latest{kind}"]
 
 
+def test_ids_may_be_the_names_of_folders(panel_model, expected, tmp_path) -> None:
+    data = tmp_path / "latest"
+    for town, frame in panel_frame().groupby("town"):
+        (data / f"town={town}").mkdir(parents=True)
+        frame.drop(columns="town").to_parquet(data / f"town={town}" / "0.parquet", index=False)
+    done = run("predict", panel_model, data, "--rows-at-once", FEW)
+    assert done.exit_code == 0, done.output
+    assert done.stdout == (expected / "forecast.csv").read_text()
+
+
 def test_pieces_of_a_future_file_give_what_the_whole_gives(panel_model, expected, tmp_path) -> None:
     frame = panel_frame()
     is_ahead = frame.load.isna()

@@ -105,13 +105,7 @@ class Pieces:
         waiting: list[Any] = []
         count = 0
         try:
-            # Reading ahead is what takes memory here.
-            for batch in data.to_batches(
-                columns=None if columns is None else list(columns),
-                batch_size=rows,
-                batch_readahead=1,
-                fragment_readahead=1,
-            ):
+            for batch in _batches(data, rows, columns):
                 if waiting and count + batch.num_rows > rows:
                     yield self._frame(waiting)
                     waiting, count = [], 0
@@ -127,6 +121,27 @@ class Pieces:
         import pyarrow
 
         return checked_frame(pyarrow.Table.from_batches(batches).to_pandas(), str(self.path))
+
+
+def _batches(data: Any, rows: int, columns: Sequence[str] | None) -> Iterator[Any]:
+    """Yield a Parquet dataset in batches of at most so many rows.
+
+    One row group after another: PyArrow reads a dataset ahead, however slow its reader is.
+    """
+    from pyarrow import dataset
+
+    options = dataset.ParquetFragmentScanOptions(use_buffered_stream=True, pre_buffer=False)
+    for file in data.get_fragments():
+        for row_group in file.split_by_row_group():
+            yield from row_group.to_batches(
+                schema=data.schema,
+                columns=data.schema.names if columns is None else list(columns),
+                batch_size=rows,
+                batch_readahead=0,
+                fragment_readahead=0,
+                fragment_scan_options=options,
+                use_threads=False,
+            )
 
 
 def _opened(file: Path) -> Any:

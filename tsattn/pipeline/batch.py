@@ -16,10 +16,10 @@ from tsattn.data.spilling import find_groups, read_spilled, spill
 from tsattn.fitted import FittedForecaster
 from tsattn.forecast_files import ForecastSpool
 from tsattn.outputs import check_output, working_folder
+from tsattn.pipeline.ahead import ahead_schema
 from tsattn.pipeline.forecasting import (
     Rules,
     TableForecast,
-    ahead_schema,
     forecast_table,
 )
 from tsattn.pipeline.opening import RUNTIME, Model, open_fitted

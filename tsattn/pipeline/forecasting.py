@@ -1,18 +1,19 @@
 """The forecast that follows the last known row of every series of a table."""
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from typing import NamedTuple
 
 import numpy as np
 import pandas as pd
 
 from tsattn.data.rows import group_rows
-from tsattn.data.schema import Schema
-from tsattn.data.series import TimeSeries, extend_series, series_from_frame
+from tsattn.data.series import TimeSeries, extend_series
 from tsattn.errors import DataError, SchemaMismatchError, TsattnError
 from tsattn.fitted import FittedForecaster
 from tsattn.forecasts import Forecast, point_and_quantiles, sorted_forecast
+from tsattn.pipeline.ahead import write_ahead
+from tsattn.pipeline.completeness import reason_against, series_name
 from tsattn.pipeline.freshness import MaxAge
 from tsattn.pipeline.gating import Gate, GateScore
 from tsattn.pipeline.known_rows import known_series, split_known
@@ -148,7 +149,7 @@ def _forecast_together(
     origins = extended.borders[1:] - fitted.horizon
     if schema.future_covariates:
         inside = [(tables.ahead, source)] if len(tables.ahead) else []
-        _write_ahead(extended, origins, [*inside, *ahead], fitted.horizon)
+        write_ahead(extended, origins, [*inside, *ahead], fitted.horizon)
     usable, skipped = _usable(fitted, extended, origins, source, rules)
     result = TableForecast(skipped=skipped, notes=list(series.notes), num_series=len(usable))
     if not len(usable):
@@ -195,7 +196,7 @@ def run(fitted: FittedForecaster, series: TimeSeries, origins: np.ndarray, sourc
     )
     broken = ~np.isfinite(forecast.forecast).all(axis=(1, 2))
     if broken.any():
-        name = _series_name(series, int(series.series_of(origins[broken][:1])[0]))
+        name = series_name(series, int(series.series_of(origins[broken][:1])[0]))
         raise DataError(
             f"{source}: the values must be in a range the model can read. Received: {name}, whose "
             "forecast is not finite. Look for extreme values in its last rows."
@@ -218,9 +219,9 @@ def _usable(
     usable: list[int] = []
     skipped: list[TsattnError] = []
     for i, origin in enumerate(origins):
-        reason = _reason_against(fitted, series, i, int(origin), source)
+        reason = reason_against(fitted, series, i, int(origin), source)
         if reason is None and rules.max_age is not None:
-            name = _series_name(series, i)
+            name = series_name(series, i)
             reason = rules.max_age.reason_against(series.times[int(origin) - 1], name, source)
         if reason is None:
             usable.append(i)
@@ -229,84 +230,3 @@ def _usable(
         else:
             skipped.append(DataError(reason))
     return np.array(usable, dtype=np.int64), skipped
-
-
-def _reason_against(
-    fitted: FittedForecaster, series: TimeSeries, number: int, origin: int, source: str
-) -> str | None:
-    """Return why a series cannot be forecast from its origin, None if it can."""
-    name, lookback = _series_name(series, number), fitted.lookback
-    known = origin - int(series.borders[number])
-    if known < lookback:
-        return (
-            f"{source}: a forecast needs the last {lookback} rows. Received: {known} rows of "
-            f"{name}. Give more rows."
-        )
-    missing = np.isnan(series.values[origin - lookback : origin]).any(axis=1)
-    if missing.any():
-        row = origin - lookback + int(np.argmax(missing))
-        return (
-            f"{source}: the last {lookback} rows must be complete. Received: {name} with "
-            f"missing values (first at {series.times[row]}). Complete them, or give earlier "
-            "rows to fill them from."
-        )
-    names = fitted.schema.future_covariates
-    ahead = series.values[origin : origin + fitted.horizon]
-    missing = np.isnan(ahead[:, ahead.shape[1] - len(names) :])
-    if not missing.any():
-        return None
-    step, column = np.argwhere(missing)[0]
-    return (
-        f"Future covariates must be known for all {fitted.horizon} steps of the horizon. "
-        f"Received: no {names[column]!r} at {series.times[origin + step]} for {name} "
-        f"({int(missing.any(axis=1).sum())} steps lack a value). Give them with --future, "
-        "or as rows without a target at the end of the data."
-    )
-
-
-def _series_name(series: TimeSeries, number: int) -> str:
-    series_id = series.series_ids[number]
-    return f"series {series_id!r}" if series_id else "the data"
-
-
-def ahead_schema(schema: Schema) -> Schema:
-    """Return the schema of rows known ahead: the time, the id and the future covariates."""
-    texts = {
-        f"{name}={value}": name for name, values in schema.categories.items() for value in values
-    }
-    kept = {texts[name] for name in schema.future_covariates if name in texts}
-    return replace(
-        schema,
-        targets=(),
-        past_covariates=(),
-        categories={name: schema.categories[name] for name in kept},
-        fill=None,
-    )
-
-
-def _write_ahead(
-    extended: TimeSeries,
-    origins: np.ndarray,
-    tables: Sequence[tuple[pd.DataFrame, str]],
-    horizon: int,
-) -> None:
-    """Write the future covariates of the horizon into the appended rows, in place."""
-    schema = extended.schema
-    first = len(schema.features) - len(schema.future_covariates)
-    only_ahead = ahead_schema(schema)
-    for table, source in tables:
-        ahead = series_from_frame(table, only_ahead, source)
-        for i, series_id in enumerate(ahead.series_ids):
-            if series_id not in extended.series_ids:
-                continue
-            origin = origins[extended.series_ids.index(series_id)]
-            rows = slice(int(ahead.borders[i]), int(ahead.borders[i + 1]))
-            if schema.time_columns:
-                wanted = extended.times[origin : origin + horizon]
-                positions = ahead.times[rows].get_indexer(wanted)
-            else:  # rows that carry no time follow the last known one
-                steps = np.arange(horizon)
-                positions = np.where(steps < rows.stop - rows.start, steps, -1)
-            found = np.flatnonzero(positions >= 0)
-            values = ahead.original(rows, slice(None))[positions[found]]
-            extended.values[origin + found, first:] = values - extended.offsets[first:]

@@ -10,7 +10,8 @@ from tsattn.data.differences import check_matches
 from tsattn.data.series import check_columns, needed_columns
 from tsattn.errors import DataError, SchemaMismatchError, TsattnError
 from tsattn.fitted import FittedForecaster
-from tsattn.pipeline.forecasting import Rules, TableForecast, ahead_schema, forecast_table
+from tsattn.pipeline.ahead import ahead_schema
+from tsattn.pipeline.forecasting import Rules, TableForecast, forecast_table
 from tsattn.pipeline.freshness import MaxAge
 from tsattn.pipeline.gating import Gate
 from tsattn.pipeline.opening import RUNTIME, Model, open_fitted
