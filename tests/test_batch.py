@@ -229,6 +229,15 @@ def test_every_difference_of_new_data_is_in_one_message(panel_model, tmp_path) -
     assert run("evaluate", panel_model, tmp_path / "latest.csv").exit_code == 5
 
 
+@pytest.mark.parametrize("column", ["town", "plan", "time"])
+def test_one_missing_column_is_named(column, panel_model, tmp_path) -> None:
+    write_table(panel_frame().drop(columns=column), tmp_path / "latest.csv")
+    for rows in (FEW, "1000"):
+        done = run("predict", panel_model, tmp_path / "latest.csv", "--rows-at-once", rows)
+        assert done.exit_code == 5, done.output
+        assert f"Received: no '{column}'; there are" in done.stderr
+
+
 def test_other_steps_and_text_are_differences(panel_model) -> None:
     frame = load_frame().assign(plan="high", town="a")
     with pytest.raises(SchemaMismatchError, match=r"'plan' of text.*rows mostly 0 days 02:00:00"):

@@ -36,7 +36,7 @@ def home(panel_model, tmp_path):
     for seed, town in ((1, "a"), (2, "b")):
         frame = load_frame(200, seed).assign(town=town)
         frame["time"] = pd.date_range(end=last + pd.Timedelta("3h"), periods=200, freq="h")
-        frame["load"] += 0.3 * frame.index  # which yesterday's values do not follow
+        frame["load"] = 45.0 + 10 * (frame.index > 175)  # a day ago it was another one
         frame.loc[197:, ["load", "wind"]] = None
         frame.to_csv(folder / "latest" / f"{town}.csv", index=False)
     program = folder / "venv" / "bin" / "tsattn"

@@ -8,7 +8,7 @@ from tsattn.data.columns import first_text
 from tsattn.data.frequency import step_seconds
 from tsattn.data.rows import group_rows
 from tsattn.data.schema import Schema
-from tsattn.data.series import needed_columns
+from tsattn.data.series import check_columns, needed_columns
 from tsattn.data.time_columns import is_numeric
 from tsattn.data.timestamps import parse_times
 from tsattn.errors import DataError, SchemaMismatchError
@@ -24,8 +24,10 @@ def check_matches(frame: pd.DataFrame, schema: Schema, source: str) -> None:
     have a time zone, and have the step of the model.
     """
     found = [*_lacking(frame, schema), *_other_types(frame, schema), *_other_times(frame, schema)]
-    if len(found) == 1 and not found[0].startswith("column"):
-        return  # one difference is named where it is met, with its own remedy
+    if len(found) == 1:  # which has a message of its own, with its remedy
+        check_columns(frame, needed_columns(schema), source)
+        if not found[0].startswith("column"):
+            return  # it is met where the times are read
     if found:
         raise SchemaMismatchError(
             f"{source}: the data must be as the model was trained on. Received: {'; '.join(found)}."
