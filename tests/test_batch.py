@@ -261,6 +261,12 @@ def test_faults_of_the_whole_table_stop(change, rule, panel_model, tmp_path) -> 
         assert rule in done.stderr
 
 
+def test_path_to_nothing_is_named(panel_model, tmp_path) -> None:
+    done = run("predict", panel_model, tmp_path / "nothing")
+    assert done.exit_code == 3
+    assert "a path to nothing" in done.stderr
+
+
 def test_folder_of_both_kinds_is_refused(panel_model, tmp_path) -> None:
     folder = tmp_path / "latest.csv"
     write_table(panel_frame(), folder, 2)

@@ -208,6 +208,20 @@ def test_log_tells_of_what_should_not_happen(tmp_path) -> None:
     assert (line["exit_code"], line["error"]) == (1, "ValueError: a bug")
 
 
+def ask_to_end(path) -> None:
+    with logged(str(path), Run(command="fit")):
+        os.kill(os.getpid(), signal.SIGTERM)
+        time.sleep(30)
+
+
+def test_log_tells_of_a_run_that_was_asked_to_end(tmp_path) -> None:
+    with pytest.raises(SystemExit) as caught:
+        ask_to_end(tmp_path / "log")
+    assert caught.value.code == 143
+    line = json.loads((tmp_path / "log").read_text())
+    assert (line["exit_code"], line["error"]) == (143, "terminated")
+
+
 def ending(names: str, ago: str, tz: str | None = None) -> pd.DataFrame:
     """Return a panel whose last known row lies so long ago, to the hour."""
     frame = panel_frame(names)
@@ -231,7 +245,9 @@ def test_old_series_are_skipped(rows, panel_model, tmp_path) -> None:
     assert "1d 6h ago" in done.stderr
     stopped = run(*given, "--max-age", "3h", "--on-error", "stop")
     assert stopped.exit_code == 3
-    assert run(*given, "--max-age", "1min").exit_code == 3
+    nothing = run(*given, "--max-age", "1min")
+    assert nothing.exit_code == 3
+    assert nothing.stderr.count("Skipped: ") == 4
 
 
 def test_age_needs_a_duration(panel_model) -> None:

@@ -3,7 +3,9 @@
 import contextlib
 import json
 import os
+import signal
 import sys
+import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -15,6 +17,7 @@ from tsattn.errors import OutputError, TsattnError
 
 STDERR = "-"
 INTERRUPTED = 130
+TERMINATED = 143
 CRASHED = 1
 
 
@@ -49,7 +52,11 @@ def logged(log: str | None, run: Run) -> Iterator[Run]:
     descriptor = None if log in (None, STDERR) else _open(str(log))
     started = time.monotonic()
     try:
-        yield run
+        with _ended_by_sigterm():
+            yield run
+    except Terminated:
+        run.exit_code, run.error = TERMINATED, "terminated"
+        raise
     except TsattnError as error:
         run.exit_code, run.error = error.exit_code, str(error)
         raise
@@ -66,6 +73,27 @@ def logged(log: str | None, run: Run) -> Iterator[Run]:
         run.seconds = round(time.monotonic() - started, 3)
         if log is not None:
             _append(json.dumps(asdict(run), ensure_ascii=False) + "\n", log, descriptor)
+
+
+class Terminated(SystemExit):
+    """Another program asked this one to end."""
+
+
+@contextmanager
+def _ended_by_sigterm() -> Iterator[None]:
+    """Leave the block on SIGTERM as on an error, so that what is half done is cleaned up."""
+    if threading.current_thread() is not threading.main_thread():  # it gets no signals
+        yield
+        return
+
+    def end(*_: object) -> None:
+        raise Terminated(TERMINATED)
+
+    before = signal.signal(signal.SIGTERM, end)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, before or signal.SIG_DFL)
 
 
 def _open(log: str) -> int:

@@ -114,6 +114,8 @@ def fit(
         seconds = parse_duration(wait, "wait")
         check_output(output, overwrite=overwrite, is_directory=True)
         with scheduling.locked(output, seconds, quiet=quiet):
+            # Another run may have written it while this one waited.
+            check_output(output, overwrite=overwrite, is_directory=True)
             _fit(data, wanted, output, not no_check, overwrite, as_json, quiet)
 
 

@@ -74,12 +74,9 @@ def predict(
             # Another run may have written it while this one waited.
             _check_place(output, overwrite)
             skipped = _predict(model, data, output, run, overwrite=overwrite, quiet=quiet, **given)
-        for reason in skipped:
-            click.echo(f"Skipped: {reason}", err=True)
         if skipped:
-            click.echo(
-                f"{len(skipped):,} series skipped, {run.series_written:,} forecast", err=True
-            )
+            counts = f"{skipped:,} series skipped, {run.series_written:,} forecast"
+            click.echo(counts, err=True)
             sys.exit(SOME_SKIPPED)
 
 
@@ -113,23 +110,24 @@ def _predict(
     overwrite: bool,
     as_json: bool,
     quiet: bool,
-) -> list[str]:
-    """Forecast, write and print; return why series were skipped."""
+) -> int:
+    """Forecast, write and print; return how many series were skipped."""
     with fast_imports():
         from tsattn.cli import printing
         from tsattn.pipeline.batch import forecast_file
         from tsattn.pipeline.predicting import make_rules
         from tsattn.progress import Progress
 
-    skipped: list[str] = []
-    on_skip = skipped.append if on_error == "skip" else None
+    def tell(reason: str) -> None:
+        click.echo(f"Skipped: {reason}", err=True)
+
     with forecast_file(
         model,
         data,
         output,
         future=future,
         runtime=runtime,
-        rules=make_rules(max_age, fail_if_worse_than, on_skip),
+        rules=make_rules(max_age, fail_if_worse_than, tell if on_error == "skip" else None),
         rows_at_once=rows_at_once,
         progress=Progress(quiet=quiet),
     ) as result:
@@ -138,7 +136,7 @@ def _predict(
         run.rows_written, run.series_written = result.num_rows, result.num_series
         run.series_skipped = result.num_skipped
         printing.print_forecast(result.spool, output, as_json=as_json)
-    return skipped
+        return result.num_skipped
 
 
 @click.command()

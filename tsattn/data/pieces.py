@@ -36,8 +36,10 @@ class Pieces:
         """Return whether the table has more rows than a number; lines of a CSV file count as rows.
 
         Raises:
-            DataError: there is no table.
+            DataError: the table cannot be read.
         """
+        if not self.path.exists():
+            return False  # which is said when it is read
         with reading_errors(self.path):
             if self._is_parquet:
                 data = open_parquet(self.path)
@@ -91,8 +93,6 @@ class Pieces:
 
     @property
     def _is_parquet(self) -> bool:
-        if not self.path.exists():
-            return False  # which is said when it is read
         return not csv_files(self.path) if self.path.is_dir() else is_parquet(self.path)
 
     def _read_parquet(self, rows: int, columns: Sequence[str] | None) -> Iterator[pd.DataFrame]:
