@@ -57,7 +57,8 @@ def predict_file(
 
     Panels of more than `rows_at_once` rows are read in pieces and forecast in groups of series; the
     rows that a forecast needs wait in a hidden folder beside the output for their turn. The output
-    appears whole, or not at all, and is the same as that of `predict`, which tells the arguments.
+    appears whole, or not at all, and is the same as that of `predict`, which tells the arguments;
+    where a column is far from zero for its spread, to the rounding of float32.
 
     Raises:
         UsageError: the output exists and may not be overwritten.
