@@ -1,5 +1,5 @@
 import pytest
-from synthetic import SMALL, load_frame
+from synthetic import SMALL, load_frame, panel_frame
 
 from tsattn import FitOptions
 from tsattn.pipeline.fitting import fit, save
@@ -24,4 +24,14 @@ def model_directory(result, tmp_path_factory):
     """Return the saved model of the small fit; not to be changed."""
     path = tmp_path_factory.mktemp("models") / "model"
     save(result, path)
+    return path
+
+
+@pytest.fixture(scope="session")
+def panel_model(tmp_path_factory):
+    """Return the saved model of a panel with a known future covariate; not to be changed."""
+    path = tmp_path_factory.mktemp("models") / "panel"
+    known = panel_frame("ab", 157).dropna()
+    options = FitOptions(**{**SMALL, "epochs": 1}, id_col="town", future_covariates="plan")
+    save(fit(known, options, check=False), path)
     return path

@@ -213,7 +213,7 @@ def test_read_parquet_reads_the_columns_of_folder_names(tmp_path, table):
 
 
 def test_read_parquet_refuses_a_folder_without_files(tmp_path):
-    with pytest.raises(DataError, match=r"a folder without \*\.parquet\. Give one"):
+    with pytest.raises(DataError, match=r"a folder without \*\.parquet and \*\.csv\. Give one"):
         read_table(tmp_path)
 
 

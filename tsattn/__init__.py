@@ -38,6 +38,7 @@ if TYPE_CHECKING:
         WindowStatistics,
     )
     from tsattn.models import WindowShape, build_forecaster
+    from tsattn.pipeline.batch import predict_file
     from tsattn.pipeline.checking import check
     from tsattn.pipeline.comparing import compare
     from tsattn.pipeline.drifting import attention_drift
@@ -88,6 +89,7 @@ _HOMES = {
     "load": "estimator",
     "make_windows": "data.windows",
     "predict": "pipeline.predicting",
+    "predict_file": "pipeline.batch",
     "rank_features": "pipeline.explaining",
     "read_table": "data.reading",
     "train": "training",
@@ -132,6 +134,7 @@ __all__ = [
     "load",
     "make_windows",
     "predict",
+    "predict_file",
     "rank_features",
     "read_table",
     "train",

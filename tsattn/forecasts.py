@@ -69,9 +69,13 @@ class Forecast:
                 columns[f"upper_{level:g}"] = self.upper[..., i].transpose(order).ravel()
         if self.actual is not None:
             columns["actual"] = self.actual.transpose(order).ravel()
-        frame = pd.DataFrame(columns)
-        keys = [key for key in ("series_id", "target", "origin_time", "time") if key in frame]
-        return frame.sort_values(keys, kind="stable", ignore_index=True)
+        return sorted_forecast(pd.DataFrame(columns))
+
+
+def sorted_forecast(frame: pd.DataFrame) -> pd.DataFrame:
+    """Return forecasts in the order of series, target, origin and time."""
+    keys = [key for key in ("series_id", "target", "origin_time", "time") if key in frame]
+    return frame.sort_values(keys, kind="stable", ignore_index=True)
 
 
 def point_and_quantiles(

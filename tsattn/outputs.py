@@ -9,6 +9,7 @@ import re
 import secrets
 import shutil
 import sys
+import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -148,14 +149,35 @@ def atomic_file(path: Path, *, overwrite: bool) -> Iterator[Path]:
         partial.unlink(missing_ok=True)
 
 
+@contextmanager
+def working_folder(path: Path | None) -> Iterator[Path]:
+    """Yield a folder for what does not fit into memory: beside an output, or the system's place.
+
+    It is removed at the end; what a killed process leaves of it, the next run for the output does.
+    """
+    if path is None:
+        user = os.getuid() if hasattr(os, "getuid") else "user"
+        path = Path(tempfile.gettempdir()) / f"tsattn-{user}"
+    path = _resolved(path)
+    with _output_errors(path):
+        path.parent.mkdir(parents=True, exist_ok=True)
+        folder = _partial(path, "work")
+        folder.mkdir(mode=0o700)
+    try:
+        with _output_errors(path):
+            yield folder
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
+
+
 def _resolved(path: Path) -> Path:
     # Unlike Path.resolve, this raises nothing for a loop of links.
     return Path(os.path.realpath(path))
 
 
-def _partial(path: Path) -> Path:
+def _partial(path: Path, what: str = "partial") -> Path:
     """Return a name beside `path`, after removing what killed processes left under such names."""
-    prefix = f".{path.name}.partial-"
+    prefix = f".{path.name}.{what}-"
     for left in path.parent.iterdir():
         if left.name.startswith(prefix) and _is_leftover(left.name.removeprefix(prefix)):
             is_folder = left.is_dir() and not left.is_symlink()
@@ -186,6 +208,8 @@ def _is_running(process: int) -> bool:
 def _output_errors(path: Path) -> Iterator[None]:
     try:
         yield
+    except BrokenPipeError:  # of stdout: nobody wants more of it
+        raise
     except OSError as error:
         raise OutputError(
             f"The output must be writable. Received: {path} ({error.strerror or error}). "

@@ -11,17 +11,15 @@ from typing import Any
 import click
 
 from tsattn import config, option_checks
-from tsattn.cli import options
+from tsattn.cli import options, scheduling
 from tsattn.cli.comparing import compare
 from tsattn.cli.datasets import datasets
 from tsattn.cli.demos import demo
 from tsattn.cli.explaining import explain
-from tsattn.cli.importing import fast_imports
+from tsattn.cli.predicting import evaluate, predict
+from tsattn.durations import parse_duration
 from tsattn.errors import DataError, OutputError, TsattnError
-
-SOME_SKIPPED = 9
-INTERRUPTED = 130
-FORECAST_ENDINGS = (".csv", ".parquet", ".pq")
+from tsattn.run_log import INTERRUPTED, Run, logged
 
 
 class Commands(click.Group):
@@ -74,7 +72,7 @@ def main() -> None:
     \b
     Exit codes: 0 ok, 2 usage, 3 data, 4 training diverged, 5 data does not
     match the model, 6 quality gate failed, 7 model directory missing or
-    altered, 8 output not writable, 9 some series skipped, the rest written,
+    altered, 8 output not writable or locked, 9 some series skipped, the rest written,
     130 interrupted.
     """  # noqa: D301 - click wants the backspace itself
 
@@ -84,6 +82,8 @@ def main() -> None:
 @options.config_option
 @click.option("--output", "-o", type=options.PATH, help="[default: model-<target>/]")
 @click.option("--no-check", is_flag=True, help="Do not test the attention profile.")
+@scheduling.wait_option
+@scheduling.log_option
 @options.combined(
     options.output_options,
     options.data_options,
@@ -96,6 +96,8 @@ def fit(
     data: Path,
     output: Path | None,
     no_check: bool,
+    wait: str,
+    log_json: str | None,
     overwrite: bool,
     as_json: bool,
     quiet: bool,
@@ -103,11 +105,29 @@ def fit(
 ) -> None:
     """Train a forecaster on DATA (CSV or Parquet), evaluate it and save it."""
     wanted = options.fit_options(given)
-    option_checks.check_options(wanted)
-    from tsattn.outputs import check_output
-
     output = output or Path("model-" + "-".join(config.as_names(wanted.target)).replace("/", "_"))
-    check_output(output, overwrite=overwrite, is_directory=True)
+    run = Run(command="fit", model=str(output), data=str(data), output=str(output))
+    with logged(log_json, run):
+        option_checks.check_options(wanted)
+        from tsattn.outputs import check_output
+
+        seconds = parse_duration(wait, "wait")
+        check_output(output, overwrite=overwrite, is_directory=True)
+        with scheduling.locked(output, seconds, quiet=quiet):
+            # Another run may have written it while this one waited.
+            check_output(output, overwrite=overwrite, is_directory=True)
+            _fit(data, wanted, output, not no_check, overwrite, as_json, quiet)
+
+
+def _fit(
+    data: Path,
+    wanted: config.FitOptions,
+    output: Path,
+    check: bool,
+    overwrite: bool,
+    as_json: bool,
+    quiet: bool,
+) -> None:
     from tsattn.backend import start_keras
 
     start_keras(wanted.backend, seed=wanted.seed)
@@ -116,7 +136,7 @@ def fit(
     from tsattn.progress import Progress
 
     progress = Progress(quiet=quiet)
-    result = fitting.fit(data, wanted, check=not no_check, progress=progress)
+    result = fitting.fit(data, wanted, check=check, progress=progress)
     fitting.save(result, output, overwrite=overwrite, progress=progress)
     if as_json:
         printing.print_json({"model": str(output), **result.to_json()})
@@ -144,98 +164,9 @@ def inspect_command(data: Path, as_json: bool, quiet: bool, **given: Any) -> Non
         sys.exit(DataError.exit_code)
 
 
-@main.command()
-@options.model_argument
-@options.data_argument
-@click.option("--output", "-o", type=options.PATH, help="CSV or Parquet. [default: stdout]")
-@click.option("--future", type=options.PATH, help="Future covariates of the hours ahead.")
-@click.option(
-    "--explain",
-    type=click.IntRange(min=1),
-    metavar="N",
-    help="Add columns why_1 to why_N: the cells each forecast rests on most. With --output, "
-    "write NAME.explanation.json too.",
-)
-@options.runtime_option
-@options.combined(options.output_options)
-def predict(
-    model: Path,
-    data: Path,
-    output: Path | None,
-    future: Path | None,
-    explain: int | None,
-    runtime: str,
-    overwrite: bool,
-    as_json: bool,
-    quiet: bool,
-) -> None:
-    """Forecast the steps that follow the last row of DATA with MODEL."""
-    if output is not None:
-        config.require(
-            output.suffix.lower() in FORECAST_ENDINGS,
-            "A forecast is written as CSV or Parquet.",
-            f"output={output}",
-            f"Use a name that ends in {', '.join(FORECAST_ENDINGS)}.",
-        )
-        from tsattn.outputs import check_output, explanation_path
-
-        check_output(output, overwrite=overwrite, is_directory=False)
-        if explain:
-            check_output(explanation_path(output), overwrite=overwrite, is_directory=False)
-    with fast_imports():
-        from tsattn.cli import printing
-        from tsattn.pipeline import predicting, reasoning
-        from tsattn.progress import Progress
-
-    skipped: list[str] = []
-    found = predicting.predict_with_reasons(
-        model,
-        data,
-        future=future,
-        explain=explain or 0,
-        runtime=runtime,
-        on_skip=skipped.append,
-        progress=Progress(quiet=quiet),
-    )
-    if output is not None:
-        reasoning.write_explained(found, output, overwrite=overwrite)
-    printing.print_forecast(*found, output, as_json=as_json)
-    for reason in skipped:
-        click.echo(f"Skipped: {reason}", err=True)
-    if skipped:
-        sys.exit(SOME_SKIPPED)
-
-
-@main.command()
-@options.model_argument
-@options.data_argument
-@click.option(
-    "--fail-if-worse-than",
-    type=click.Choice(config.BASELINES),
-    help="Exit with 6 if the MSE is above that of this baseline.",
-)
-@options.runtime_option
-@options.combined(options.printing_options)
-def evaluate(
-    model: Path,
-    data: Path,
-    fail_if_worse_than: str | None,
-    runtime: str,
-    as_json: bool,
-    quiet: bool,
-) -> None:
-    """Score MODEL on the rows of DATA that are later than those it was trained with."""
-    from tsattn.cli import printing
-    from tsattn.pipeline import evaluating
-    from tsattn.progress import Progress
-
-    result = evaluating.evaluate(model, data, runtime=runtime, progress=Progress(quiet=quiet))
-    printing.print_evaluation(result, as_json=as_json)
-    if fail_if_worse_than:
-        evaluating.check_gate(result, fail_if_worse_than)
-
-
 main.add_command(compare)
 main.add_command(demo)
 main.add_command(datasets)
 main.add_command(explain)
+main.add_command(predict)
+main.add_command(evaluate)

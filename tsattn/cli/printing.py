@@ -1,6 +1,7 @@
 """What the commands print on stdout: tables for people, one JSON document for programs."""
 
 import json
+import sys
 from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -18,6 +19,7 @@ from tsattn.rankings import RANKING_MEANING
 
 if TYPE_CHECKING:  # they load Keras, which listing the data sets does without
     from tsattn.evaluation import Evaluation
+    from tsattn.forecast_files import ForecastSpool
     from tsattn.pipeline.comparing import Comparison
     from tsattn.pipeline.evaluating import NewDataResult
     from tsattn.pipeline.explaining import Explanation
@@ -142,22 +144,19 @@ def print_comparison(comparison: "Comparison", folder: Path, *, as_json: bool) -
 
 
 def print_forecast(
-    forecast: pd.DataFrame,
+    spool: "ForecastSpool",
     explanation: dict[str, Any] | None,
     output: Path | None,
     *,
     as_json: bool,
 ) -> None:
     """Print a forecast, and in JSON its explanation, or where they were written to."""
-    from tsattn.forecasts import forecast_csv
-
     if as_json:
-        explained = {} if explanation is None else {"explanation": explanation}
-        print_json({"forecast": forecast.to_dict("records"), **explained})
+        spool.write_json(sys.stdout, {} if explanation is None else {"explanation": explanation})
     elif output is None:
-        click.echo(forecast_csv(forecast), nl=False)
+        spool.write_csv(sys.stdout)
     else:
-        click.echo(f"{len(forecast):,} rows of forecast: {output}")
+        click.echo(f"{spool.num_rows:,} rows of forecast: {output}")
         if explanation is not None:
             click.echo(f"what they rest on: {explanation_path(output)}")
 

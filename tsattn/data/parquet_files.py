@@ -5,6 +5,7 @@ What reads them is loaded when it is needed, since CSV files are read without it
 
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import pandas as pd
 import pyarrow
@@ -14,30 +15,47 @@ from tsattn.errors import DataError
 _READS = 20
 
 
-def read_parquet(path: Path) -> pd.DataFrame:
-    """Read a Parquet file, or all of a folder, with the columns its folder names stand for.
+def parquet_files(path: Path) -> list[Path]:
+    """Return the Parquet files of a folder, in the order of their names, or a file itself."""
+    if not path.is_dir():
+        return [path]
+    return sorted(file for file in path.rglob("*.parquet") if file.is_file())
+
+
+def open_parquet(path: Path) -> Any:
+    """Return a Parquet file, or all of a folder, as a `pyarrow.dataset.Dataset`; nothing is read.
 
     Raises:
         DataError: no Parquet file, or files with different columns.
     """
     from pyarrow import dataset
 
-    files = [path]
-    if path.is_dir():
-        files = sorted(file for file in path.rglob("*.parquet") if file.is_file())
-        if not files:
-            raise DataError(
-                f"{path}: a folder must hold Parquet files. Received: a folder without *.parquet. "
-                "Give one CSV or Parquet file, or a folder of Parquet files."
-            )
+    files = parquet_files(path)
+    if not files:
+        raise DataError(
+            f"{path}: a folder must hold Parquet or CSV files. Received: a folder without "
+            "*.parquet and *.csv. Give one CSV or Parquet file, or a folder of such files."
+        )
     try:
         _check_same_columns(files)
-        data = dataset.dataset(
+        return dataset.dataset(
             [str(file) for file in files],
             format="parquet",
             partitioning="hive" if path.is_dir() else None,
             partition_base_dir=str(path) if path.is_dir() else None,
         )
+    except pyarrow.ArrowException as error:
+        raise not_parquet(path, error) from None
+
+
+def read_parquet(path: Path) -> pd.DataFrame:
+    """Read a Parquet file, or all of a folder, with the columns its folder names stand for.
+
+    Raises:
+        DataError: no Parquet file, or files with different columns.
+    """
+    data = open_parquet(path)
+    try:
         # A few columns at a time: read at once, the decoded file takes twice the memory of the
         # frame; read one by one, thousands of columns take long.
         names = data.schema.names
@@ -50,10 +68,15 @@ def read_parquet(path: Path) -> pd.DataFrame:
         frame: pd.DataFrame = table.to_pandas(split_blocks=True, self_destruct=True)
         return frame
     except pyarrow.ArrowException as error:
-        raise DataError(
-            f"{path}: the file must be Parquet. Received: {one_line(error)}. "
-            "Check that it was written completely."
-        ) from None
+        raise not_parquet(path, error) from None
+
+
+def not_parquet(path: Path, error: Exception) -> DataError:
+    """Return the error for a file that PyArrow cannot read."""
+    return DataError(
+        f"{path}: the file must be Parquet. Received: {one_line(error)}. "
+        "Check that it was written completely."
+    )
 
 
 def _check_same_columns(files: Sequence[Path]) -> None:

@@ -3,23 +3,25 @@
 import warnings
 import zlib
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
 from pandas.api import types
 
 from tsattn.data.csv_format import CsvFormat, find_csv_format, read_marks
-from tsattn.data.parquet_files import one_line, read_parquet
+from tsattn.data.parquet_files import one_line, parquet_files, read_parquet
 from tsattn.errors import DataError
 
 _PARQUET_MAGIC = b"PAR1"
 
 
 def read_table(path: str | Path) -> tuple[pd.DataFrame, list[str]]:
-    """Read a CSV file, a Parquet file or a folder of Parquet files.
+    """Read a CSV file, a Parquet file or a folder of files of either kind.
 
     Encoding, delimiter and decimal mark of a CSV file are found from its first 64 KiB; header
     names are stripped of spaces. Returns the table and notes on what was found unusual.
@@ -28,15 +30,24 @@ def read_table(path: str | Path) -> tuple[pd.DataFrame, list[str]]:
         DataError: the path is missing, empty, binary or not a table.
     """
     path = Path(path)
-    try:
+    with reading_errors(path):
         if not path.exists():
             raise DataError(
                 f"{path}: the data must be an existing file. Received: a path to nothing. "
                 "Check the path."
             )
-        if path.is_dir() or path.suffix.lower() in (".parquet", ".pq") or _is_parquet(path):
+        if path.is_dir() and (files := csv_files(path)):
+            return _read_csv_files(path, files)
+        if is_parquet(path):
             return checked_frame(read_parquet(path), str(path)), []
         return _read_csv(path)
+
+
+@contextmanager
+def reading_errors(path: Path) -> Iterator[None]:
+    """Turn what the system says of a file into a DataError."""
+    try:
+        yield
     except (OSError, EOFError, zlib.error) as error:  # the last two: a broken .gz file
         raise DataError(
             f"{path}: the data must be readable. Received: {one_line(error)}. Check the file and "
@@ -44,9 +55,53 @@ def read_table(path: str | Path) -> tuple[pd.DataFrame, list[str]]:
         ) from None
 
 
-def _is_parquet(path: Path) -> bool:
+def is_parquet(path: Path) -> bool:
+    """Return whether a path is a folder or a Parquet file."""
+    if path.is_dir() or path.suffix.lower() in (".parquet", ".pq"):
+        return True
     with path.open("rb") as file:
         return file.read(len(_PARQUET_MAGIC)) == _PARQUET_MAGIC
+
+
+def csv_files(path: Path) -> list[Path]:
+    """Return the CSV files of a folder in the order of their names, or a file itself.
+
+    Raises:
+        DataError: the folder holds Parquet files too.
+    """
+    if not path.is_dir():
+        return [path]
+    files = sorted(file for file in path.rglob("*") if _is_csv_name(file))
+    if files and parquet_files(path):
+        raise DataError(
+            f"{path}: the files of a folder must be of one kind. Received: {files[0].name} beside "
+            f"{parquet_files(path)[0].name}. Move those of one kind elsewhere."
+        )
+    return files
+
+
+def _is_csv_name(file: Path) -> bool:
+    name = file.name.lower()
+    is_hidden = name.startswith(".")  # such as what a killed run has left
+    return name.endswith((".csv", ".csv.gz")) and not is_hidden and file.is_file()
+
+
+def _read_csv_files(path: Path, files: Sequence[Path]) -> tuple[pd.DataFrame, list[str]]:
+    """Read the files of a folder as one table."""
+    frames: list[pd.DataFrame] = []
+    notes: list[str] = []
+    for file in files:
+        frame, found = _read_csv(file)
+        differing = set(frames[0].columns) ^ set(frame.columns) if frames else set()
+        if differing:
+            raise DataError(
+                f"{path}: all CSV files of a folder must have the same columns. Received: "
+                f"{', '.join(map(repr, sorted(differing)))} in only one of {files[0].name} and "
+                f"{file.name}. Rename the columns, or remove the file."
+            )
+        frames.append(frame)
+        notes += found
+    return pd.concat(frames, ignore_index=True), notes
 
 
 def checked_frame(frame: pd.DataFrame, source: str) -> pd.DataFrame:
@@ -130,11 +185,23 @@ def _read_csv(path: Path) -> tuple[pd.DataFrame, list[str]]:
     _check_unique(form.header, str(path))
     frame, form = _parse_csv(path, form)
     notes = [f"{path}: {text}" for text in form.notes()]
+    _check_rows(_without_empty_edges(frame), str(path))
+    frame, found = finished_csv(frame, form, path)
+    return frame, notes + found
+
+
+def finished_csv(
+    frame: pd.DataFrame, form: CsvFormat, path: Path, text: str | None = None
+) -> tuple[pd.DataFrame, list[str]]:
+    """Return what pandas read without empty edges, its numbers as numbers, and notes.
+
+    The column `text` stays text.
+    """
     frame = _without_empty_edges(frame)
-    _check_rows(frame, str(path))
+    notes = []
     marked = {}
     for name in frame.columns:
-        if not types.is_numeric_dtype(frame[name]):
+        if not types.is_numeric_dtype(frame[name]) and name != text:
             numbers = read_marks(frame[name], form.decimal)
             if numbers is not None:
                 marked[name] = numbers
@@ -149,18 +216,7 @@ def _parse_csv(path: Path, form: CsvFormat) -> tuple[pd.DataFrame, CsvFormat]:
         with warnings.catch_warnings():
             # Pandas cuts rows that are too long with no more than this warning.
             warnings.simplefilter("error", pd.errors.ParserWarning)
-            frame = pd.read_csv(
-                path,
-                sep=form.delimiter,
-                decimal=form.decimal,
-                encoding=form.encoding,
-                header=0,
-                names=list(form.header),
-                skipinitialspace=True,
-                low_memory=False,
-                index_col=False,
-                na_values=["?"],
-            )
+            frame = pd.read_csv(path, **csv_reading(form))
     except UnicodeDecodeError as error:  # beyond the sample
         if form.encoding == "cp1252":
             raise DataError(
@@ -169,11 +225,31 @@ def _parse_csv(path: Path, form: CsvFormat) -> tuple[pd.DataFrame, CsvFormat]:
             ) from None
         return _parse_csv(path, replace(form, encoding="cp1252"))
     except (pd.errors.ParserError, pd.errors.ParserWarning, ValueError) as error:
-        raise DataError(
-            f"{path}: every row must have the header's columns. Received: {one_line(error)}. "
-            "Correct or remove the row."
-        ) from None
+        raise not_rectangular(path, error) from None
     return frame, form
+
+
+def csv_reading(form: CsvFormat) -> dict[str, Any]:
+    """Return how pandas is to read a CSV file."""
+    return {
+        "sep": form.delimiter,
+        "decimal": form.decimal,
+        "encoding": form.encoding,
+        "header": 0,
+        "names": list(form.header),
+        "skipinitialspace": True,
+        "low_memory": False,
+        "index_col": False,
+        "na_values": ["?"],
+    }
+
+
+def not_rectangular(path: Path, error: Exception) -> DataError:
+    """Return the error for a row that is longer than the header."""
+    return DataError(
+        f"{path}: every row must have the header's columns. Received: {one_line(error)}. "
+        "Correct or remove the row."
+    )
 
 
 def _without_empty_edges(frame: pd.DataFrame) -> pd.DataFrame:

@@ -21,19 +21,26 @@ def group_rows(frame: pd.DataFrame, schema: Schema, source: str) -> dict[str, np
     """
     if schema.id_column is None:
         return {NO_ID: np.arange(len(frame))}
-    ids = frame[schema.id_column]
-    if ids.isna().any():
-        row = int(np.argmax(ids.isna()))
-        raise DataError(
-            f"{source}: the id column {schema.id_column!r} must have no missing values. Received: "
-            f"{int(ids.isna().sum())} missing (first at row {row}). Drop or complete those rows."
-        )
-    if types.is_float_dtype(ids) and (ids == ids.round()).all():
-        ids = ids.astype("int64")  # 7.0 is the series 7
-    if not types.is_integer_dtype(ids):
-        ids = ids.astype(str).str.strip()
+    ids = series_ids(frame[schema.id_column], source)
     groups = ids.groupby(ids, sort=True).indices
     return {str(name): np.asarray(rows) for name, rows in groups.items()}
+
+
+def series_ids(column: pd.Series, source: str) -> pd.Series:
+    """Return the ids of a column as whole numbers, or as text without spaces around it.
+
+    Raises:
+        DataError: an id is missing.
+    """
+    if column.isna().any():
+        row = int(np.argmax(column.isna()))
+        raise DataError(
+            f"{source}: the id column {column.name!r} must have no missing values. Received: "
+            f"{int(column.isna().sum())} missing (first at row {row}). Drop or complete those rows."
+        )
+    if types.is_float_dtype(column) and (column == column.round()).all():
+        column = column.astype("int64")  # 7.0 is the series 7
+    return column if types.is_integer_dtype(column) else column.astype(str).str.strip()
 
 
 def sort_rows(times: pd.Index, rows: np.ndarray) -> tuple[np.ndarray, bool]:

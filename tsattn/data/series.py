@@ -63,8 +63,7 @@ def lay_rows(frame: pd.DataFrame, schema: Schema, source: str) -> tuple[TimeSeri
 
     Raises as `series_from_frame`, but for what is missing.
     """
-    needed = [*schema.time_columns, *schema.columns]
-    check_columns(frame, [*needed, *([schema.id_column] if schema.id_column else [])], source)
+    check_columns(frame, needed_columns(schema), source)
     times, notes = parse_times(frame, schema.time_columns, schema.time_format, source)
     if schema.freq is None and schema.time_format is None:
         time_format = settle_format(frame, schema.time_columns, times)
@@ -103,6 +102,12 @@ def lay_rows(frame: pd.DataFrame, schema: Schema, source: str) -> tuple[TimeSeri
     is_absent = np.ones(borders[-1], dtype=bool)
     is_absent[destination] = False
     return series, np.flatnonzero(is_absent)
+
+
+def needed_columns(schema: Schema) -> list[str]:
+    """Return the columns that a table must have."""
+    ids = [schema.id_column] if schema.id_column else []
+    return list(dict.fromkeys([*schema.time_columns, *schema.columns, *ids]))
 
 
 def check_columns(frame: pd.DataFrame, needed: Sequence[str], source: str) -> None:

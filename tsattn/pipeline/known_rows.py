@@ -5,9 +5,10 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
+from tsattn.data.differences import check_matches
 from tsattn.data.rows import group_rows
 from tsattn.data.schema import Schema
-from tsattn.data.series import TimeSeries, check_columns, series_from_frame
+from tsattn.data.series import TimeSeries, check_columns, needed_columns, series_from_frame
 from tsattn.data.timestamps import parse_times
 from tsattn.errors import DataError
 from tsattn.pipeline.tables import Data, as_table
@@ -39,8 +40,7 @@ def split_known(
         SchemaMismatchError: a column is missing.
         DataError: a series has no known target.
     """
-    ids = [schema.id_column] if schema.id_column else []
-    check_columns(frame, [*schema.time_columns, *schema.columns, *ids], source)
+    check_columns(frame, needed_columns(schema), source)
     has_target = frame[list(schema.targets)].notna().any(axis=1).to_numpy()
     times, _ = parse_times(frame, schema.time_columns, schema.time_format, source)
     is_known = np.zeros(len(frame), dtype=bool)
@@ -64,10 +64,11 @@ def read_known(data: Data, schema: Schema, progress: Progress) -> tuple[TimeSeri
     """Return the known rows of new data as a series, and what messages call it; pass on notes.
 
     Raises:
-        SchemaMismatchError: a column is missing.
+        SchemaMismatchError: the data differs from the training data.
         DataError: gaps that the model was not told to fill, or other faults.
     """
     frame, source, notes = as_table(data)
+    check_matches(frame, schema, source)
     series = known_series(split_known(frame, schema, source).known, schema, source)
     for note in (*notes, *series.notes):
         progress.note(note)

@@ -1,25 +1,24 @@
 """`predict`: the forecast that follows the last known row of every series."""
 
 from collections.abc import Callable, Sequence
-from dataclasses import replace
+from pathlib import Path
 
-import numpy as np
 import pandas as pd
 
 from tsattn.config import require
-from tsattn.data.series import TimeSeries, extend_series, series_from_frame
-from tsattn.errors import DataError
+from tsattn.data.differences import check_matches
+from tsattn.data.series import check_columns, needed_columns
+from tsattn.errors import DataError, SchemaMismatchError, TsattnError
 from tsattn.fitted import FittedForecaster
-from tsattn.forecasts import Forecast, point_and_quantiles
-from tsattn.pipeline.known_rows import known_series, split_known
+from tsattn.pipeline.ahead import ahead_schema
+from tsattn.pipeline.forecasting import Rules, TableForecast, forecast_table
+from tsattn.pipeline.freshness import MaxAge
+from tsattn.pipeline.gating import Gate
 from tsattn.pipeline.opening import RUNTIME, Model, open_fitted
-from tsattn.pipeline.reasoning import ExplainedForecast, explained_forecast
+from tsattn.pipeline.reasoning import ExplainedForecast, explanation_of
 from tsattn.pipeline.shown_windows import check_attention
-from tsattn.pipeline.tables import Data, as_table
+from tsattn.pipeline.tables import FRAME, Data, as_table
 from tsattn.progress import Progress
-from tsattn.running import compile_for, run_batches
-from tsattn.tensor_names import FORECAST
-from tsattn.window_reasons import Reasons
 
 
 def predict(
@@ -29,10 +28,14 @@ def predict(
     future: Data | None = None,
     explain: int = 0,
     runtime: str = RUNTIME,
+    max_age: str | None = None,
+    fail_if_worse_than: str | None = None,
     on_skip: Callable[[str], None] | None = None,
     progress: Progress | None = None,
 ) -> pd.DataFrame:
     """Forecast the `horizon` steps that follow the last known target of every series.
+
+    `predict_file` does the same for more series than fit into memory.
 
     Args:
         model: A model directory or a fitted forecaster.
@@ -43,6 +46,9 @@ def predict(
         explain: How many columns `why_1`, `why_2`, … to add: the largest cells of each window, see
             `add_reasons`.
         runtime: What runs a model directory: `"onnx"`, without loading Keras, or `"keras"`.
+        max_age: How old the last known row of a series may be, such as `"2h"`.
+        fail_if_worse_than: A baseline that the model must not be worse than, on the last known
+            `horizon` rows of all series together.
         on_skip: Called with the reason for each series of a panel that cannot be forecast, while
             the others are; None makes it an error.
         progress: Where notes go.
@@ -52,8 +58,9 @@ def predict(
 
     Raises:
         UsageError: the attention does not compare cells, which is needed to explain a forecast.
-        SchemaMismatchError: the data lacks a column of the training data.
-        DataError: a series is too short or has gaps, or a future covariate is missing.
+        SchemaMismatchError: the data differs from the training data.
+        DataError: a series is too short, too old or has gaps, or a future covariate is missing.
+        QualityGateError: the model is worse than the baseline.
     """
     return predict_with_reasons(
         model,
@@ -61,6 +68,8 @@ def predict(
         future=future,
         explain=explain,
         runtime=runtime,
+        max_age=max_age,
+        fail_if_worse_than=fail_if_worse_than,
         on_skip=on_skip,
         progress=progress,
     ).forecast
@@ -73,206 +82,96 @@ def predict_with_reasons(
     future: Data | None = None,
     explain: int = 3,
     runtime: str = RUNTIME,
+    max_age: str | None = None,
+    fail_if_worse_than: str | None = None,
     on_skip: Callable[[str], None] | None = None,
     progress: Progress | None = None,
 ) -> ExplainedForecast:
     """Forecast as `predict` does; return the explanation too, ready for JSON."""
     progress = progress or Progress()
+    rules = make_rules(max_age, fail_if_worse_than, on_skip, explain)
     fitted = open_fitted(model, runtime, progress)
-    reasons = _reasons(fitted, explain)
-    extended, origins, source = _read(fitted, data, future, progress)
-    usable = _usable(fitted, extended, origins, source, on_skip)
-    origins = origins[usable]
-    forecast = run(fitted, extended, origins, source, reasons).to_frame(extended)
-    if reasons is None:
-        return ExplainedForecast(forecast, None)
-    return explained_forecast(fitted, forecast, reasons, extended, origins)
+    check_asked(fitted, future, rules)
+    result = forecast_data(fitted, data, future, rules, progress)
+    finish(result, rules, FRAME if isinstance(data, pd.DataFrame) else Path(data).name)
+    forecast = result.frame
+    assert forecast is not None  # `finish` saw that something was forecast
+    return ExplainedForecast(forecast, explanation_of(result.reasons) if explain else None)
 
 
-def _reasons(fitted: FittedForecaster, explain: int) -> Reasons | None:
-    """Return what finds the reasons of forecasts, None where none are asked for."""
-    if explain == 0:
-        return None
-    check_attention(fitted.options.attention)
-    return Reasons(fitted, explain)
+def forecast_data(
+    fitted: FittedForecaster, data: Data, future: Data | None, rules: Rules, progress: Progress
+) -> TableForecast:
+    """Read the data as a whole and forecast it; pass on notes.
+
+    Raises:
+        SchemaMismatchError: the data differs from the training data.
+        DataError: a series at fault that may not be skipped.
+    """
+    frame, source, notes = as_table(data)
+    check_matches(frame, fitted.schema, source)
+    ahead = [] if future is None else [as_table(future)[:2]]
+    for table, name in ahead:
+        check_columns(table, needed_columns(ahead_schema(fitted.schema)), name)
+    result = forecast_table(fitted, frame, source, ahead, rules)
+    for note in dict.fromkeys((*notes, *result.notes)):
+        progress.note(note)
+    return result
 
 
-def _read(
-    fitted: FittedForecaster, data: Data, future: Data | None, progress: Progress
-) -> tuple[TimeSeries, np.ndarray, str]:
-    """Return the series with the horizon to be forecast, its origins, and what it is called."""
-    schema = fitted.schema
+def make_rules(
+    max_age: str | None,
+    fail_if_worse_than: str | None,
+    on_skip: Callable[[str], None] | None,
+    explain: int = 0,
+) -> Rules:
+    """Return what is asked of the series and the model.
+
+    Raises:
+        UsageError: no length of time, or no baseline.
+    """
+    return Rules(
+        max_age=None if max_age is None else MaxAge.parse(max_age),
+        gate=None if fail_if_worse_than is None else Gate(fail_if_worse_than),
+        on_skip=on_skip,
+        explain=explain,
+    )
+
+
+def check_asked(fitted: FittedForecaster, future: Data | None, rules: Rules) -> None:
+    """Raise a UsageError for future covariates or reasons that a model does not have."""
+    if rules.explain:
+        check_attention(fitted.options.attention)
     require(
-        future is None or bool(schema.future_covariates),
+        future is None or bool(fitted.schema.future_covariates),
         "`future` gives the future covariates of the horizon.",
         "`future` for a model that has none",
         "Leave it out.",
     )
-    frame, source, notes = as_table(data)
-    # What lies before the lookback is needed only to fill from.
-    last = None if schema.fill else fitted.lookback
-    tables = split_known(frame, schema, source, last)
-    series = known_series(tables.known, schema, source)
-    for note in (*notes, *series.notes):
-        progress.note(note)
-    extended = extend_series(series, fitted.horizon)
-    origins = extended.borders[1:] - fitted.horizon
-    if schema.future_covariates:
-        ahead = [(tables.ahead, source)] if len(tables.ahead) else []
-        if future is not None:
-            ahead.append(as_table(future)[:2])
-        _write_ahead(extended, origins, ahead, fitted.horizon)
-    return extended, origins, source
 
 
-def run(
-    fitted: FittedForecaster,
-    series: TimeSeries,
-    origins: np.ndarray,
-    source: str,
-    reasons: Reasons | None = None,
-) -> Forecast:
-    """Forecast from the given origins of a series, in original units; add what it rests on.
+def finish(result: TableForecast, rules: Rules, source: str) -> None:
+    """Report the skipped series, and raise where there is no forecast, or none that may be kept.
 
     Raises:
-        DataError: a forecast is not finite.
+        DataError, SchemaMismatchError: no series could be forecast.
+        QualityGateError: the model is worse than the gate of the rules.
     """
-    windows = fitted.windows(series, origins)
-    compile_for(fitted.model, len(windows))
-    levels = fitted.quantile_levels
-    columns = range(windows.num_targets)
-    inverse, calibration = fitted.scaler.inverse_transform, fitted.calibration
-    points, quantiles, lowers, uppers = [], [], [], []
-    for _, batch, outputs in run_batches(fitted.model, windows):
-        if reasons is not None:
-            reasons.add(batch, outputs)
-        scaled, scaled_quantiles = point_and_quantiles(outputs[FORECAST], levels)
-        point, quantile = inverse(scaled, columns), None
-        points.append(point)
-        if scaled_quantiles is not None:
-            quantile = inverse(scaled_quantiles, columns)
-            quantiles.append(quantile)
-        if calibration is not None:
-            lower, upper = calibration.intervals(batch.inputs, point, quantile)
-            lowers.append(lower)
-            uppers.append(upper)
-    forecast = Forecast(
-        targets=fitted.schema.targets,
-        origins=origins,
-        forecast=np.concatenate(points),
-        quantile_levels=levels,
-        quantiles=np.concatenate(quantiles) if levels else None,
-        levels=calibration.levels if calibration else (),
-        lower=np.concatenate(lowers) if lowers else None,
-        upper=np.concatenate(uppers) if uppers else None,
-    )
-    broken = ~np.isfinite(forecast.forecast).all(axis=(1, 2))
-    if broken.any():
-        name = _series_name(series, int(series.series_of(origins[broken][:1])[0]))
-        raise DataError(
-            f"{source}: the values must be in a range the model can read. Received: {name}, whose "
-            "forecast is not finite. Look for extreme values in its last rows."
+    if not result.num_series and len(result.skipped) == 1:
+        raise result.skipped[0]
+    if rules.on_skip is not None:
+        for reason in result.skipped:
+            rules.on_skip(str(reason))
+    if not result.num_series:
+        raise _error_of(result.skipped)(
+            f"{source}: a series must be complete to be forecast. Received: {len(result.skipped)} "
+            "series, none of which is. Complete them as said for each."
         )
-    return forecast
+    if rules.gate is not None:
+        rules.gate.check(result.score, source)
 
 
-def _usable(
-    fitted: FittedForecaster,
-    series: TimeSeries,
-    origins: np.ndarray,
-    source: str,
-    on_skip: Callable[[str], None] | None,
-) -> np.ndarray:
-    """Return the numbers of the series that can be forecast; report or raise for the others."""
-    usable = []
-    for i, origin in enumerate(origins):
-        reason = _reason_against(fitted, series, i, int(origin), source)
-        if reason is None:
-            usable.append(i)
-        elif on_skip is None or len(origins) == 1:
-            raise DataError(reason)
-        else:
-            on_skip(reason)
-    if not usable:
-        raise DataError(
-            f"{source}: a series must be complete to be forecast. Received: {len(origins)} series, "
-            "none of which is. Complete them as said for each."
-        )
-    return np.array(usable)
-
-
-def _reason_against(
-    fitted: FittedForecaster, series: TimeSeries, number: int, origin: int, source: str
-) -> str | None:
-    """Return why a series cannot be forecast from its origin, None if it can."""
-    name, lookback = _series_name(series, number), fitted.lookback
-    known = origin - int(series.borders[number])
-    if known < lookback:
-        return (
-            f"{source}: a forecast needs the last {lookback} rows. Received: {known} rows of "
-            f"{name}. Give more rows."
-        )
-    missing = np.isnan(series.values[origin - lookback : origin]).any(axis=1)
-    if missing.any():
-        row = origin - lookback + int(np.argmax(missing))
-        return (
-            f"{source}: the last {lookback} rows must be complete. Received: {name} with "
-            f"missing values (first at {series.times[row]}). Complete them, or give earlier "
-            "rows to fill them from."
-        )
-    names = fitted.schema.future_covariates
-    ahead = series.values[origin : origin + fitted.horizon]
-    missing = np.isnan(ahead[:, ahead.shape[1] - len(names) :])
-    if not missing.any():
-        return None
-    step, column = np.argwhere(missing)[0]
-    return (
-        f"Future covariates must be known for all {fitted.horizon} steps of the horizon. "
-        f"Received: no {names[column]!r} at {series.times[origin + step]} for {name} "
-        f"({int(missing.any(axis=1).sum())} steps lack a value). Give them with --future, "
-        "or as rows without a target at the end of the data."
-    )
-
-
-def _series_name(series: TimeSeries, number: int) -> str:
-    series_id = series.series_ids[number]
-    return f"series {series_id!r}" if series_id else "the data"
-
-
-def _write_ahead(
-    extended: TimeSeries,
-    origins: np.ndarray,
-    tables: Sequence[tuple[pd.DataFrame, str]],
-    horizon: int,
-) -> None:
-    """Write the future covariates of the horizon into the appended rows, in place."""
-    schema = extended.schema
-    names = schema.future_covariates
-    first = len(schema.features) - len(names)
-    texts = {
-        f"{name}={value}": name for name, values in schema.categories.items() for value in values
-    }
-    kept = {texts[name] for name in names if name in texts}
-    only_ahead = replace(
-        schema,
-        targets=(),
-        past_covariates=(),
-        categories={name: schema.categories[name] for name in kept},
-        fill=None,
-    )
-    for table, source in tables:
-        ahead = series_from_frame(table, only_ahead, source)
-        for i, series_id in enumerate(ahead.series_ids):
-            if series_id not in extended.series_ids:
-                continue
-            origin = origins[extended.series_ids.index(series_id)]
-            rows = slice(int(ahead.borders[i]), int(ahead.borders[i + 1]))
-            if schema.time_columns:
-                wanted = extended.times[origin : origin + horizon]
-                positions = ahead.times[rows].get_indexer(wanted)
-            else:  # rows that carry no time follow the last known one
-                steps = np.arange(horizon)
-                positions = np.where(steps < rows.stop - rows.start, steps, -1)
-            found = np.flatnonzero(positions >= 0)
-            values = ahead.original(rows, slice(None))[positions[found]]
-            extended.values[origin + found, first:] = values - extended.offsets[first:]
+def _error_of(skipped: Sequence[TsattnError]) -> type[TsattnError]:
+    """Return the kind of error that all reasons are of, and `DataError` for several kinds."""
+    is_schema = all(isinstance(error, SchemaMismatchError) for error in skipped)
+    return SchemaMismatchError if is_schema else DataError

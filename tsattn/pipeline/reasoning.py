@@ -9,7 +9,7 @@ import pandas as pd
 
 from tsattn.data.series import NO_ID, TimeSeries
 from tsattn.fitted import FittedForecaster, time_text
-from tsattn.forecasts import write_forecast, write_forecast_to
+from tsattn.forecast_files import ForecastSpool
 from tsattn.json_files import write_json
 from tsattn.model_directory import file_sha256
 from tsattn.outputs import atomic_file, explanation_path
@@ -29,18 +29,13 @@ class ExplainedForecast(NamedTuple):
     explanation: dict[str, Any] | None  # JSON-ready, see `reasons_to_json`
 
 
-def explained_forecast(
-    fitted: FittedForecaster,
-    forecast: pd.DataFrame,
-    reasons: Reasons,
-    series: TimeSeries,
-    origins: np.ndarray,
-) -> ExplainedForecast:
-    """Return a forecast with the reasons that were found for its windows, as columns and JSON."""
-    return ExplainedForecast(
-        add_reasons(forecast, reasons, series, origins),
-        reasons_to_json(fitted, reasons, series, origins),
-    )
+def explanation_of(reasons: list[dict[str, Any]]) -> dict[str, Any]:
+    """Return what `forecast.explanation.json` holds, but for the forecast it belongs to."""
+    key = ("series_id", "target", "origin_time", "horizon_first")
+    return {
+        "meaning": MEANING,
+        "windows": sorted(reasons, key=lambda entry: [entry.get(name, "") for name in key]),
+    }
 
 
 def add_reasons(
@@ -73,8 +68,8 @@ def add_reasons(
 
 def reasons_to_json(
     fitted: FittedForecaster, reasons: Reasons, series: TimeSeries, origins: np.ndarray
-) -> dict[str, Any]:
-    """Return what `forecast.explanation.json` holds: the cells by target, origin and part."""
+) -> list[dict[str, Any]]:
+    """Return the cells by target, origin and part of the horizon, as JSON-ready values."""
     names = _series_names(series, origins)
     shares = dict(zip(fitted.schema.targets, fitted.linear_shares.tolist(), strict=True))
 
@@ -90,27 +85,28 @@ def reasons_to_json(
             "cells": [cell.to_json() for cell in reason.cells],
         }
 
-    found = sorted(reasons.found, key=lambda reason: (names[reason.window], reason.target))
-    return {"meaning": MEANING, "windows": [entry(reason) for reason in found]}
+    return [entry(reason) for reason in reasons.found]
 
 
 def _series_names(series: TimeSeries, origins: np.ndarray) -> Sequence[str]:
     return [series.series_ids[i] for i in series.series_of(origins)]
 
 
-def write_explained(found: ExplainedForecast, path: Path, *, overwrite: bool = False) -> None:
-    """Write a forecast and, where there is one, its explanation beside it.
+def write_explained(
+    spool: ForecastSpool,
+    explanation: dict[str, Any] | None,
+    path: Path,
+    *,
+    overwrite: bool = False,
+) -> None:
+    """Write forecasts and, where there is one, their explanation beside them.
 
-    The explanation holds the hash of the forecast it belongs to. Both are whole before either
-    appears, and the explanation appears first.
+    The explanation holds the hash of the forecast it belongs to. It appears right after it.
     """
-    if found.explanation is None:
-        write_forecast(found.forecast, path, overwrite=overwrite)
+    if explanation is None:
+        spool.write(path, overwrite=overwrite)
         return
-    with (
-        atomic_file(path, overwrite=overwrite) as new,
-        atomic_file(explanation_path(path), overwrite=overwrite) as beside,
-    ):
-        write_forecast_to(new, found.forecast, path.suffix)
-        belongs_to = {"file": path.name, "sha256": file_sha256(new)}
-        write_json(beside, {"forecast": belongs_to, **found.explanation})
+    with atomic_file(explanation_path(path), overwrite=overwrite) as beside:
+        spool.write(path, overwrite=overwrite)
+        belongs_to = {"file": path.name, "sha256": file_sha256(path)}
+        write_json(beside, {"forecast": belongs_to, **explanation})

@@ -1,0 +1,179 @@
+"""Reading tables that do not fit into memory, piece by piece."""
+
+import codecs
+import gzip
+import warnings
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+
+from tsattn.data.csv_format import CsvFormat, find_csv_format
+from tsattn.data.parquet_files import not_parquet, open_parquet
+from tsattn.data.reading import (
+    checked_frame,
+    csv_files,
+    csv_reading,
+    finished_csv,
+    is_parquet,
+    not_rectangular,
+    reading_errors,
+)
+from tsattn.errors import DataError
+
+_BLOCK = 1 << 20  # bytes
+
+
+@dataclass(frozen=True)
+class Pieces:
+    """A CSV file, a Parquet file or a folder of either, read at constant memory."""
+
+    path: Path
+
+    def has_more_rows_than(self, count: int) -> bool:
+        """Return whether the table has more rows than a number; lines of a CSV file count as rows.
+
+        Raises:
+            DataError: the table cannot be read.
+        """
+        if not self.path.exists():
+            return False  # which is said when it is read
+        with reading_errors(self.path):
+            if self._is_parquet:
+                data = open_parquet(self.path)
+                rows = 0
+                for fragment in data.get_fragments():
+                    rows += fragment.metadata.num_rows
+                return rows > count
+            lines = 0
+            for file in csv_files(self.path):
+                with _opened(file) as content:
+                    while block := content.read(_BLOCK):
+                        lines += block.count(b"\n") or block.count(b"\r")
+                        if lines > count + 1:
+                            return True
+            return False
+
+    def head(self, rows: int) -> pd.DataFrame:
+        """Return the first rows, with all columns.
+
+        Raises:
+            DataError: there is no table, or none with rows.
+        """
+        piece = next(self.read(rows), None)
+        if piece is None:
+            raise DataError(
+                f"{self.path}: the table must hold rows. Received: a header without rows. "
+                "Check the file."
+            )
+        return piece
+
+    def read(
+        self, rows: int, columns: Sequence[str] | None = None, text: str | None = None
+    ) -> Iterator[pd.DataFrame]:
+        """Yield the table in pieces of so many rows, or a few less, in their order.
+
+        Args:
+            rows: Rows of a piece.
+            columns: The columns that are needed; all if None.
+            text: A column that is kept as it is written in a CSV file, whatever it looks like.
+
+        Raises:
+            DataError: the table cannot be read.
+        """
+        with reading_errors(self.path):
+            if self._is_parquet:
+                yield from self._read_parquet(rows, columns)
+            else:
+                for file in csv_files(self.path):
+                    for frame in _read_csv(file, rows, text):
+                        yield frame if columns is None else frame[list(columns)]
+
+    @property
+    def _is_parquet(self) -> bool:
+        return not csv_files(self.path) if self.path.is_dir() else is_parquet(self.path)
+
+    def _read_parquet(self, rows: int, columns: Sequence[str] | None) -> Iterator[pd.DataFrame]:
+        import pyarrow
+
+        data = open_parquet(self.path)
+        # The index of a DataFrame has another name in the file: then all columns are read.
+        if columns is not None and not set(columns) <= set(data.schema.names):
+            columns = None
+        waiting: list[Any] = []
+        count = 0
+        try:
+            for batch in _batches(data, rows, columns):
+                if waiting and count + batch.num_rows > rows:
+                    yield self._frame(waiting)
+                    waiting, count = [], 0
+                if batch.num_rows:
+                    waiting.append(batch)
+                    count += batch.num_rows
+        except pyarrow.ArrowException as error:
+            raise not_parquet(self.path, error) from None
+        if waiting:
+            yield self._frame(waiting)
+
+    def _frame(self, batches: list[Any]) -> pd.DataFrame:
+        import pyarrow
+
+        return checked_frame(pyarrow.Table.from_batches(batches).to_pandas(), str(self.path))
+
+
+def _batches(data: Any, rows: int, columns: Sequence[str] | None) -> Iterator[Any]:
+    """Yield a Parquet dataset in batches of at most so many rows.
+
+    One row group after another: PyArrow reads a dataset ahead, however slow its reader is.
+    """
+    from pyarrow import dataset
+
+    options = dataset.ParquetFragmentScanOptions(use_buffered_stream=True, pre_buffer=False)
+    for file in data.get_fragments():
+        for row_group in file.split_by_row_group():
+            yield from row_group.to_batches(
+                schema=data.schema,
+                columns=data.schema.names if columns is None else list(columns),
+                batch_size=rows,
+                batch_readahead=0,
+                fragment_readahead=0,
+                fragment_scan_options=options,
+                use_threads=False,
+            )
+
+
+def _opened(file: Path) -> Any:
+    return gzip.open(file) if file.suffix.lower() == ".gz" else file.open("rb")
+
+
+def _read_csv(file: Path, rows: int, text: str | None) -> Iterator[pd.DataFrame]:
+    form = _settled_format(file)
+    kept = {text: str} if text in form.header else {}
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("error", pd.errors.ParserWarning)
+            with pd.read_csv(file, **csv_reading(form), dtype=kept, chunksize=rows) as chunks:
+                for frame in chunks:
+                    finished, _ = finished_csv(frame, form, file, text)
+                    if len(finished):
+                        yield finished.reset_index(drop=True)
+    except (pd.errors.ParserError, pd.errors.ParserWarning, ValueError) as error:
+        raise not_rectangular(file, error) from None
+
+
+def _settled_format(file: Path) -> CsvFormat:
+    """Return how a file is written; that it is UTF-8 is known only at its end."""
+    form = find_csv_format(file)
+    if not form.encoding.startswith("utf-8"):
+        return form
+    decoder = codecs.getincrementaldecoder("utf-8")()
+    with _opened(file) as content:
+        try:
+            while block := content.read(_BLOCK):
+                decoder.decode(block)
+            decoder.decode(b"", final=True)
+        except UnicodeDecodeError:
+            return replace(form, encoding="cp1252")
+    return form

@@ -1,0 +1,250 @@
+"""The forecast that follows the last known row of every series of a table."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from typing import Any, NamedTuple
+
+import numpy as np
+import pandas as pd
+
+from tsattn.data.rows import group_rows
+from tsattn.data.series import TimeSeries, extend_series
+from tsattn.errors import DataError, SchemaMismatchError, TsattnError
+from tsattn.fitted import FittedForecaster
+from tsattn.forecasts import Forecast, point_and_quantiles, sorted_forecast
+from tsattn.pipeline.ahead import write_ahead
+from tsattn.pipeline.completeness import reason_against, series_name
+from tsattn.pipeline.freshness import MaxAge
+from tsattn.pipeline.gating import Gate, GateScore
+from tsattn.pipeline.known_rows import known_series, split_known
+from tsattn.pipeline.reasoning import add_reasons, reasons_to_json
+from tsattn.running import compile_for, run_batches
+from tsattn.tensor_names import FORECAST
+from tsattn.window_reasons import Reasons
+
+
+@dataclass(frozen=True, kw_only=True)
+class Rules:
+    """What a series must be, besides complete, to be forecast, and what its model must be."""
+
+    max_age: MaxAge | None = None
+    gate: Gate | None = None
+    on_skip: Callable[[str], None] | None = None  # None: a series at fault is an error
+    explain: int = 0  # cells that are named for each forecast
+
+    def rows_read(self, fitted: FittedForecaster) -> int | None:
+        """Return how many of the last known rows of a series are read; None for all.
+
+        What lies before the lookback is needed only to fill from, and to be scored on.
+        """
+        if fitted.schema.fill:
+            return None
+        return self.gate.rows_read(fitted) if self.gate else fitted.lookback
+
+
+@dataclass(kw_only=True)
+class TableForecast:
+    """The forecasts of a table, and what became of its series."""
+
+    frames: list[pd.DataFrame] = field(default_factory=list)
+    num_series: int = 0  # that were forecast
+    skipped: list[TsattnError] = field(default_factory=list)
+    score: GateScore = field(default_factory=GateScore)
+    notes: list[str] = field(default_factory=list)
+    reasons: list[dict[str, Any]] = field(default_factory=list)  # see `reasons_to_json`
+
+    def add(self, other: "TableForecast") -> None:
+        """Take the forecasts of other series in."""
+        self.frames += other.frames
+        self.num_series += other.num_series
+        self.skipped += other.skipped
+        self.score.add(other.score)
+        self.notes += other.notes
+        self.reasons += other.reasons
+
+    @property
+    def frame(self) -> pd.DataFrame | None:
+        """The forecasts as one sorted table; None without any."""
+        if len(self.frames) < 2:
+            return self.frames[0] if self.frames else None
+        return sorted_forecast(pd.concat(self.frames, ignore_index=True))
+
+
+def forecast_table(
+    fitted: FittedForecaster,
+    frame: pd.DataFrame,
+    source: str,
+    ahead: Sequence[tuple[pd.DataFrame, str]] = (),
+    rules: Rules | None = None,
+) -> TableForecast:
+    """Forecast every series of a table, all at once if no fault of one keeps the others from it.
+
+    Where something is wrong with some series of a panel, they are found by halving the table, and
+    skipped if the rules say so.
+
+    Args:
+        fitted: The forecaster.
+        frame: At least `lookback` rows of every series, and rows known ahead.
+        source: What messages call the table.
+        ahead: More tables of rows known ahead, and what messages call them.
+        rules: What is asked of a series.
+
+    Raises:
+        SchemaMismatchError, DataError: a series at fault that may not be skipped.
+    """
+    tables = [
+        _GroupedTable(table, name, group_rows(table, fitted.schema, name))
+        for table, name in ((frame, source), *ahead)
+    ]
+    return _forecast_series(fitted, list(tables[0].groups), tables, rules or Rules())
+
+
+class _GroupedTable(NamedTuple):
+    frame: pd.DataFrame
+    source: str
+    groups: dict[str, np.ndarray]  # the rows of each series
+
+    def of_series(self, names: Sequence[str]) -> pd.DataFrame:
+        """Return the rows of some series, in their order."""
+        if len(names) == len(self.groups) and set(names) == set(self.groups):
+            return self.frame
+        parts = [self.groups[name] for name in names if name in self.groups]
+        rows = np.sort(np.concatenate(parts)) if parts else np.empty(0, np.int64)
+        return self.frame.iloc[rows]
+
+
+def _forecast_series(
+    fitted: FittedForecaster, names: list[str], tables: list[_GroupedTable], rules: Rules
+) -> TableForecast:
+    """Forecast some series; the first table is the data, the others are known ahead."""
+    (frame, source), *ahead = [(table.of_series(names), table.source) for table in tables]
+    ahead = [(table, name) for table, name in ahead if len(table)]
+    try:
+        return _forecast_together(fitted, frame, source, ahead, rules)
+    except (DataError, SchemaMismatchError) as error:
+        if rules.on_skip is None or fitted.schema.id_column is None:
+            raise
+        if len(names) == 1:
+            return TableForecast(skipped=[_about_series(error, names[0])])
+    half = len(names) // 2
+    result = _forecast_series(fitted, names[:half], tables, rules)
+    result.add(_forecast_series(fitted, names[half:], tables, rules))
+    return result
+
+
+def _about_series(error: TsattnError, name: str) -> TsattnError:
+    """Return an error that names the series it is about."""
+    label, text = f"series {name!r}", str(error)
+    return error if label in text else type(error)(f"{label}: {text}")
+
+
+def _forecast_together(
+    fitted: FittedForecaster,
+    frame: pd.DataFrame,
+    source: str,
+    ahead: Sequence[tuple[pd.DataFrame, str]],
+    rules: Rules,
+) -> TableForecast:
+    """Forecast the series of a table as one; raise for what keeps them from being read."""
+    schema = fitted.schema
+    last = None if schema.fill else fitted.lookback
+    tables = split_known(frame, schema, source, last)
+    series = known_series(tables.known, schema, source)
+    extended = extend_series(series, fitted.horizon)
+    origins = extended.borders[1:] - fitted.horizon
+    if schema.future_covariates:
+        inside = [(tables.ahead, source)] if len(tables.ahead) else []
+        write_ahead(extended, origins, [*inside, *ahead], fitted.horizon)
+    usable, skipped = _usable(fitted, extended, origins, source, rules)
+    result = TableForecast(skipped=skipped, notes=list(series.notes), num_series=len(usable))
+    if not len(usable):
+        return result
+    reasons = Reasons(fitted, rules.explain) if rules.explain else None
+    forecast = run(fitted, extended, origins[usable], source, reasons).to_frame(extended)
+    if reasons is not None:
+        forecast = add_reasons(forecast, reasons, extended, origins[usable])
+        result.reasons = reasons_to_json(fitted, reasons, extended, origins[usable])
+    result.frames.append(forecast)
+    if rules.gate is not None:
+        chosen = {series.series_ids[i] for i in usable}
+        result.score = rules.gate.score(fitted, frame, source, chosen)
+    return result
+
+
+def run(
+    fitted: FittedForecaster,
+    series: TimeSeries,
+    origins: np.ndarray,
+    source: str,
+    reasons: Reasons | None = None,
+) -> Forecast:
+    """Forecast from the given origins of a series, in original units; add what it rests on.
+
+    Raises:
+        DataError: a forecast is not finite.
+    """
+    windows = fitted.windows(series, origins)
+    compile_for(fitted.model, len(windows))
+    levels = fitted.quantile_levels
+    columns = range(windows.num_targets)
+    inverse, calibration = fitted.scaler.inverse_transform, fitted.calibration
+    points, quantiles, lowers, uppers = [], [], [], []
+    for _, batch, outputs in run_batches(fitted.model, windows):
+        if reasons is not None:
+            reasons.add(batch, outputs)
+        scaled, scaled_quantiles = point_and_quantiles(outputs[FORECAST], levels)
+        point, quantile = inverse(scaled, columns), None
+        points.append(point)
+        if scaled_quantiles is not None:
+            quantile = inverse(scaled_quantiles, columns)
+            quantiles.append(quantile)
+        if calibration is not None:
+            lower, upper = calibration.intervals(batch.inputs, point, quantile)
+            lowers.append(lower)
+            uppers.append(upper)
+    forecast = Forecast(
+        targets=fitted.schema.targets,
+        origins=origins,
+        forecast=np.concatenate(points),
+        quantile_levels=levels,
+        quantiles=np.concatenate(quantiles) if levels else None,
+        levels=calibration.levels if calibration else (),
+        lower=np.concatenate(lowers) if lowers else None,
+        upper=np.concatenate(uppers) if uppers else None,
+    )
+    broken = ~np.isfinite(forecast.forecast).all(axis=(1, 2))
+    if broken.any():
+        name = series_name(series, int(series.series_of(origins[broken][:1])[0]))
+        raise DataError(
+            f"{source}: the values must be in a range the model can read. Received: {name}, whose "
+            "forecast is not finite. Look for extreme values in its last rows."
+        )
+    return forecast
+
+
+def _usable(
+    fitted: FittedForecaster,
+    series: TimeSeries,
+    origins: np.ndarray,
+    source: str,
+    rules: Rules,
+) -> tuple[np.ndarray, list[TsattnError]]:
+    """Return the numbers of the series that can be forecast, and why the others cannot.
+
+    Raises:
+        DataError: one cannot, and may not be skipped.
+    """
+    usable: list[int] = []
+    skipped: list[TsattnError] = []
+    for i, origin in enumerate(origins):
+        reason = reason_against(fitted, series, i, int(origin), source)
+        if reason is None and rules.max_age is not None:
+            name = series_name(series, i)
+            reason = rules.max_age.reason_against(series.times[int(origin) - 1], name, source)
+        if reason is None:
+            usable.append(i)
+        elif rules.on_skip is None or fitted.schema.id_column is None:
+            raise DataError(reason)
+        else:
+            skipped.append(DataError(reason))
+    return np.array(usable, dtype=np.int64), skipped
