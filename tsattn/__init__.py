@@ -38,6 +38,7 @@ if TYPE_CHECKING:
         WindowStatistics,
     )
     from tsattn.models import WindowShape, build_forecaster
+    from tsattn.pipeline.backtesting import backtest
     from tsattn.pipeline.checking import check
     from tsattn.pipeline.comparing import compare
     from tsattn.pipeline.evaluating import evaluate
@@ -74,6 +75,7 @@ _HOMES = {
     "WindowShape": "models",
     "WindowStatistics": "layers",
     "Windows": "data.windows",
+    "backtest": "pipeline.backtesting",
     "build_forecaster": "models",
     "check": "pipeline.checking",
     "compare": "pipeline.comparing",
@@ -117,6 +119,7 @@ __all__ = [
     "WindowShape",
     "WindowStatistics",
     "Windows",
+    "backtest",
     "build_forecaster",
     "check",
     "compare",

@@ -12,6 +12,7 @@ import click
 
 from tsattn import config, option_checks
 from tsattn.cli import options
+from tsattn.cli.backtesting import backtest
 from tsattn.cli.comparing import compare
 from tsattn.cli.datasets import datasets
 from tsattn.cli.demos import demo
@@ -70,6 +71,7 @@ def main() -> None:
     tsattn predict model/ latest.csv -o forecast.csv  the next steps
     tsattn evaluate model/ new.csv                    errors on unseen rows
     tsattn compare data.csv --target load             attentions side by side
+    tsattn backtest data.csv --target load            errors fold by fold
 
     \b
     Exit codes: 0 ok, 2 usage, 3 data, 4 training diverged, 5 data does not
@@ -225,6 +227,7 @@ def evaluate(
         evaluating.check_gate(result, fail_if_worse_than)
 
 
+main.add_command(backtest)
 main.add_command(compare)
 main.add_command(demo)
 main.add_command(datasets)

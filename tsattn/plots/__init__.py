@@ -2,10 +2,12 @@
 
 from tsattn.plots.accuracy import plot_forecast, plot_horizon_error, plot_loss
 from tsattn.plots.attention import plot_heatmap, plot_profile
+from tsattn.plots.backtests import plot_fold_errors
 from tsattn.plots.horizon import plot_horizon_heatmap
 from tsattn.plots.style import save_figure
 
 __all__ = [
+    "plot_fold_errors",
     "plot_forecast",
     "plot_heatmap",
     "plot_horizon_error",
