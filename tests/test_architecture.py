@@ -40,8 +40,10 @@ LAYERS = {
     "building": ("baselines", "config", "data", "models", "option_checks"),
     "schedules": ("layers",),
     "running": ("data", "onnx_forecaster", "tensor_names"),
+    "training_batches": ("data", "models", "running"),
     "training": (
         "errors", "data", "layers", "models", "running", "schedules", "tensor_names",
+        "training_batches",
     ),
     "evaluation": (
         "baselines", "coverage", "data", "forecasts", "intervals", "metrics", "onnx_forecaster",
