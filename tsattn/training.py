@@ -10,6 +10,7 @@ import keras
 import numpy as np
 import pandas as pd
 
+from tsattn.checkpoints import Checkpoint, KeepCheckpoint
 from tsattn.data.windows import Windows
 from tsattn.errors import TrainingDivergedError, TrainingInterruptedError
 from tsattn.layers import BottleneckAttention, QuantileLoss
@@ -60,6 +61,7 @@ def train(
     clip_norm: float = 1.0,
     windows_per_epoch: int | None = None,
     seed: int = 0,
+    checkpoint: Checkpoint | None = None,
     on_batch: Callable[[int, int], None] | None = None,
     on_epoch: Callable[[Epoch], None] | None = None,
 ) -> History:
@@ -88,12 +90,15 @@ def train(
         clip_norm: Largest global norm of the gradient.
         windows_per_epoch: Windows drawn for each epoch; None takes all of them.
         seed: Seed of the order of the windows.
+        checkpoint: Where the state is kept after each epoch; a state that is there is gone on
+            from, and what comes out is the same as without the break.
         on_batch: Called with (batches done, batches of the epoch) after a batch.
         on_epoch: Called after an epoch.
 
     Raises:
         TrainingDivergedError: the loss became NaN or infinite.
         TrainingInterruptedError: interrupted before the end of the first epoch that counts.
+        UsageError: the checkpoint is of another training.
     """
     loss_function = _make_loss(loss, quantile_levels)
     trainer = training_model(model)
@@ -117,9 +122,25 @@ def train(
         start_from_epoch=warm_up,
     )
     callbacks = [Schedule(model.layers, epochs, warm_up), keeper, stopping]
-    interrupted = False
+    interrupted, done, is_over = False, 0, False
+    if checkpoint is not None:
+        keep = KeepCheckpoint(checkpoint, keeper.history, stopping, epochs)
+        callbacks.append(keep)
+        keep.restore(trainer)
+        if keep.state is not None:
+            keeper.history += _epochs_of(keep.state.epochs)
+            done, is_over = len(keeper.history), keep.state.is_over
+            batches.skip(done)
     try:
-        trainer.fit(batches, epochs=epochs, verbose=0, shuffle=False, callbacks=callbacks)
+        if not is_over:
+            trainer.fit(
+                batches,
+                initial_epoch=done,
+                epochs=epochs,
+                verbose=0,
+                shuffle=False,
+                callbacks=callbacks,
+            )
     except KeyboardInterrupt:
         if stopping.best_weights is None:
             raise TrainingInterruptedError(
@@ -133,6 +154,10 @@ def train(
         best_epoch=min(keeper.history[warm_up:], key=lambda epoch: epoch.val_loss).epoch,
         interrupted=interrupted,
     )
+
+
+def _epochs_of(rows: Sequence[Sequence[float]]) -> list[Epoch]:
+    return [Epoch(int(number), *values) for number, *values in rows]
 
 
 def _helps_to_compile(trainer: keras.Model, num_windows: int) -> bool:

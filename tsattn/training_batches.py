@@ -43,6 +43,11 @@ class TrainingBatches(keras.utils.PyDataset):
         inputs = model_inputs(batch)
         return inputs | ({TARGETS: batch.targets} if self.with_targets else {}), batch.targets
 
+    def skip(self, epochs: int) -> None:
+        """Pass over epochs that are done, so that the next ones are as without a break."""
+        for _ in range(epochs):
+            self.on_epoch_end()
+
     def on_epoch_end(self) -> None:
         """Draw the order of the next epoch."""
         order = self.generator.permutation(len(self.windows))[: self.num_windows]

@@ -86,6 +86,12 @@ def main() -> None:
 @options.config_option
 @click.option("--output", "-o", type=options.PATH, help="[default: model-<target>/]")
 @click.option("--no-check", is_flag=True, help="Do not test the attention profile.")
+@click.option(
+    "--resume",
+    is_flag=True,
+    help="Keep every epoch in OUTPUT.checkpoint until the model is saved, and go on from what is "
+    "there.",
+)
 @options.combined(
     options.output_options,
     options.data_options,
@@ -98,6 +104,7 @@ def fit(
     data: Path,
     output: Path | None,
     no_check: bool,
+    resume: bool,
     overwrite: bool,
     as_json: bool,
     quiet: bool,
@@ -118,14 +125,16 @@ def fit(
     from tsattn.progress import Progress
 
     progress = Progress(quiet=quiet)
-    result = fitting.fit(data, wanted, check=not no_check, progress=progress)
+    checkpoint = output.with_name(f"{output.name}.checkpoint") if resume else None
+    result = fitting.fit(data, wanted, check=not no_check, checkpoint=checkpoint, progress=progress)
     fitting.save(result, output, overwrite=overwrite, progress=progress)
     if as_json:
         printing.print_json({"model": str(output), **result.to_json()})
     else:
         printing.print_fit(result, output)
     if result.history.interrupted:
-        click.echo("Interrupted: the best model so far was evaluated and saved.", err=True)
+        more = " To go on: --resume --overwrite." if resume else ""
+        click.echo(f"Interrupted: the best model so far was evaluated and saved.{more}", err=True)
         sys.exit(INTERRUPTED)
 
 

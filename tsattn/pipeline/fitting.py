@@ -10,6 +10,7 @@ import pandas as pd
 from tsattn.backend import select_backend
 from tsattn.baselines import fit_linear
 from tsattn.building import build_model
+from tsattn.checkpoints import Checkpoint
 from tsattn.config import FitOptions
 from tsattn.data.calendar import calendar_names
 from tsattn.data.frequency import seasonality
@@ -26,6 +27,7 @@ from tsattn.option_checks import check_options
 from tsattn.outputs import atomic_directory
 from tsattn.page import write_page
 from tsattn.pipeline.calibrating import calibrated
+from tsattn.pipeline.checkpointing import training_checkpoint
 from tsattn.pipeline.evaluating import evaluate_fitted
 from tsattn.pipeline.measuring import measure
 from tsattn.pipeline.preparing import Prepared, prepare
@@ -51,6 +53,7 @@ class FitResult:
     evaluations: dict[str, Evaluation]  # "val", and "test" if rows were set aside
     notes: tuple[str, ...]
     faithfulness: dict[str, Any] | None = None  # None where the profile was not tested
+    checkpoint: Checkpoint | None = None  # what is left of the training, until it is saved
 
     def to_json(self) -> dict[str, Any]:
         """Return the metrics of every split, and the notes, as JSON-ready values."""
@@ -63,15 +66,26 @@ class FitResult:
 
 
 def fit(
-    data: Data, options: FitOptions, *, check: bool = True, progress: Progress | None = None
+    data: Data,
+    options: FitOptions,
+    *,
+    check: bool = True,
+    checkpoint: str | Path | None = None,
+    progress: Progress | None = None,
 ) -> FitResult:
     """Train a forecaster on a table and evaluate it on its validation and test rows.
 
-    With `check`, and after a training of 20 seconds or more, the attention profile is tested for at
-    most a tenth of the time of the training, see `tsattn.check`.
+    Args:
+        data: A file or a table.
+        options: What to train.
+        check: Whether to test the attention profile after a training of 20 seconds or more, for at
+            most a tenth of its time, see `tsattn.check`.
+        checkpoint: A folder in which the state of the training is kept after every epoch, until
+            `save`; a training of the same options and data goes on from what is there.
+        progress: Where notes go.
 
     Raises:
-        UsageError: options that are wrong or do not fit together.
+        UsageError: options that are wrong or do not fit together, or a checkpoint of others.
         DataError: data that cannot be used.
         TrainingDivergedError: the loss became NaN.
     """
@@ -83,7 +97,8 @@ def fit(
     for note in notes:
         progress.note(note)
     fitted = _untrained(data, prepared)
-    history = _train(fitted, windows, progress)
+    kept = None if checkpoint is None else training_checkpoint(Path(checkpoint), prepared)
+    history = _train(fitted, windows, kept, progress)
     evaluations: dict[str, Evaluation] = {}
     for name in ("val", "test"):
         if name in windows:
@@ -99,6 +114,7 @@ def fit(
         evaluations=evaluations,
         notes=tuple(notes),
         faithfulness=_quick_check(fitted, series, evaluations, history) if check else None,
+        checkpoint=kept,
     )
 
 
@@ -107,7 +123,8 @@ def save(
 ) -> None:
     """Write a model directory, whole or not at all.
 
-    A network that cannot be exported to ONNX is saved without, with a note on why.
+    A network that cannot be exported to ONNX is saved without, with a note on why. The checkpoint
+    of a training that was not interrupted is removed.
 
     Raises:
         UsageError: it exists and may not be overwritten.
@@ -127,6 +144,8 @@ def save(
             write_json(directory / "attention" / FAITHFULNESS, result.faithfulness)
         write_page(directory)
         write_manifest(directory, result.fitted.data_sha256)
+    if result.checkpoint and not result.history.interrupted:
+        result.checkpoint.remove()
 
 
 def _quick_check(
@@ -173,7 +192,12 @@ def _untrained(data: Data, prepared: Prepared) -> FittedForecaster:
     )
 
 
-def _train(fitted: FittedForecaster, windows: dict[str, Windows], progress: Progress) -> History:
+def _train(
+    fitted: FittedForecaster,
+    windows: dict[str, Windows],
+    checkpoint: Checkpoint | None,
+    progress: Progress,
+) -> History:
     given = asdict(fitted.options)
     with progress.bar("training") as bar:
         history = train(
@@ -182,6 +206,7 @@ def _train(fitted: FittedForecaster, windows: dict[str, Windows], progress: Prog
             windows["val"],
             **{name: given[name] for name in TRAIN_OPTIONS},
             quantile_levels=fitted.quantile_levels,
+            checkpoint=checkpoint,
             on_batch=bar,
             on_epoch=lambda epoch: progress.epoch(epoch, fitted.options.epochs or 0),
         )
