@@ -62,6 +62,7 @@ def train(
     windows_per_epoch: int | None = None,
     seed: int = 0,
     checkpoint: Checkpoint | None = None,
+    is_warm: bool = False,
     on_batch: Callable[[int, int], None] | None = None,
     on_epoch: Callable[[Epoch], None] | None = None,
 ) -> History:
@@ -92,6 +93,8 @@ def train(
         seed: Seed of the order of the windows.
         checkpoint: Where the state is kept after each epoch; a state that is there is gone on
             from, and what comes out is the same as without the break.
+        is_warm: Whether the model was trained before: nats have their price and a decoder reads
+            its own forecasts from the first epoch on, and every epoch counts.
         on_batch: Called with (batches done, batches of the epoch) after a batch.
         on_epoch: Called after an epoch.
 
@@ -106,7 +109,7 @@ def train(
         train_windows, batch_size, windows_per_epoch, seed, with_targets=_is_told_targets(trainer)
     )
     compile_for(model, len(val_windows) * epochs)
-    warm_up = num_warm_up_epochs(model, epochs)
+    warm_up = 0 if is_warm else num_warm_up_epochs(model, epochs)
     rate = rising_and_falling(learning_rate, len(batches) * epochs)
     trainer.compile(
         optimizer=keras.optimizers.Adam(rate, global_clipnorm=clip_norm),
@@ -121,7 +124,7 @@ def train(
         restore_best_weights=True,
         start_from_epoch=warm_up,
     )
-    callbacks = [Schedule(model.layers, epochs, warm_up), keeper, stopping]
+    callbacks = [Schedule(model.layers, epochs, warm_up, is_warm=is_warm), keeper, stopping]
     interrupted, done, is_over = False, 0, False
     if checkpoint is not None:
         keep = KeepCheckpoint(checkpoint, keeper.history, stopping, epochs)

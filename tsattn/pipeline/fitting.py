@@ -1,6 +1,7 @@
 """`fit`: from a table to a trained, evaluated and saved forecaster."""
 
-from dataclasses import asdict, dataclass
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -44,6 +45,14 @@ LEAST_SECONDS = 2.0  # of a quick test of the profile: what compiling takes
 
 
 @dataclass(frozen=True, kw_only=True)
+class WarmStart:
+    """How a network that was trained before is trained further."""
+
+    epochs: int
+    learning_rate: float
+
+
+@dataclass(frozen=True, kw_only=True)
 class FitResult:
     """A trained forecaster and how it did."""
 
@@ -54,6 +63,7 @@ class FitResult:
     notes: tuple[str, ...]
     faithfulness: dict[str, Any] | None = None  # None where the profile was not tested
     checkpoint: Checkpoint | None = None  # what is left of the training, until it is saved
+    updated_from: str | None = None  # the model whose weights were the start; None without one
 
     def to_json(self) -> dict[str, Any]:
         """Return the metrics of every split, and the notes, as JSON-ready values."""
@@ -93,12 +103,38 @@ def fit(
     select_backend(options.backend)
     progress = progress or Progress()
     prepared = prepare(data, options)
-    series, windows, notes = prepared.series, prepared.windows, list(prepared.notes)
+    series, windows, notes = prepared.series, prepared.windows, prepared.notes
     for note in notes:
         progress.note(note)
     fitted = _untrained(data, prepared)
     kept = None if checkpoint is None else training_checkpoint(Path(checkpoint), prepared)
-    history = _train(fitted, windows, kept, progress)
+    result = trained(fitted, series, windows, notes, checkpoint=kept, progress=progress)
+    return with_quick_check(result) if check else result
+
+
+def trained(
+    fitted: FittedForecaster,
+    series: TimeSeries,
+    windows: dict[str, Windows],
+    notes: Sequence[str],
+    *,
+    checkpoint: Checkpoint | None = None,
+    warm_start: WarmStart | None = None,
+    progress: Progress,
+) -> FitResult:
+    """Train a forecaster, calibrate its intervals and evaluate it.
+
+    Args:
+        fitted: A forecaster with a network to train, in place.
+        series: What the windows are of.
+        windows: Those of `"train"`, `"val"` and, where rows are set aside, `"test"`.
+        notes: What was noted so far.
+        checkpoint: Where the state of the training is kept.
+        warm_start: How to go on with a network that was trained before; None for a new one.
+        progress: Where notes go.
+    """
+    history = _train(fitted, windows, checkpoint, warm_start, progress)
+    noted = list(notes)
     evaluations: dict[str, Evaluation] = {}
     for name in ("val", "test"):
         if name in windows:
@@ -106,15 +142,14 @@ def fit(
                 evaluations[name] = evaluate_fitted(fitted, series, windows[name], on_batch=bar)
         if name == "val":
             fitted, too_few = calibrated(fitted, evaluations["val"], progress)
-            notes += too_few
+            noted += too_few
     return FitResult(
         fitted=fitted,
         series=series,
         history=history,
         evaluations=evaluations,
-        notes=tuple(notes),
-        faithfulness=_quick_check(fitted, series, evaluations, history) if check else None,
-        checkpoint=kept,
+        notes=tuple(noted),
+        checkpoint=checkpoint,
     )
 
 
@@ -139,7 +174,7 @@ def save(
                 f"model.onnx was left out, so that forecasts will load Keras: {reason}"
             )
         evaluated = (result.fitted, result.series, result.history, result.evaluations)
-        write_report(directory, *evaluated, notes=result.notes)
+        write_report(directory, *evaluated, notes=result.notes, updated_from=result.updated_from)
         if result.faithfulness is not None:
             write_json(directory / "attention" / FAITHFULNESS, result.faithfulness)
         write_page(directory)
@@ -148,22 +183,19 @@ def save(
         result.checkpoint.remove()
 
 
-def _quick_check(
-    fitted: FittedForecaster,
-    series: TimeSeries,
-    evaluations: dict[str, Evaluation],
-    history: History,
-) -> dict[str, Any] | None:
-    """Test the profile in a tenth of the time of the training; None where that is too short."""
-    seconds = 0.1 * sum(epoch.seconds for epoch in history.epochs)
-    name = "test" if "test" in evaluations else "val"
-    shown = evaluations[name]
-    if shown.attention is None or seconds < LEAST_SECONDS or history.interrupted:
-        return None
+def with_quick_check(result: FitResult) -> FitResult:
+    """Test the profile in a tenth of the time of the training; where that is too short, do not."""
+    fitted, series = result.fitted, result.series
+    seconds = 0.1 * sum(epoch.seconds for epoch in result.history.epochs)
+    name = "test" if "test" in result.evaluations else "val"
+    shown = result.evaluations[name]
+    if shown.attention is None or seconds < LEAST_SECONDS or result.history.interrupted:
+        return result
     profile = profile_frame(fitted, shown)
     seasonal = fitted.baselines(series)["seasonal_naive"]
     found = measure(fitted, profile, shown.windows, seasonal=seasonal, seconds=seconds)
-    return None if found is None else {**found, "split": name, "is_quick": True}
+    tested = None if found is None else {**found, "split": name, "is_quick": True}
+    return replace(result, faithfulness=tested)
 
 
 def _untrained(data: Data, prepared: Prepared) -> FittedForecaster:
@@ -186,7 +218,7 @@ def _untrained(data: Data, prepared: Prepared) -> FittedForecaster:
         naive_mae=seasonal_naive_mae(
             series.values, split.train, len(schema.targets), seasonality(schema.freq)
         ),
-        seen_until=_seen_until(series, split),
+        seen_until=seen_until(series, split),
         data_path=str(path) if path else None,
         data_sha256=file_sha256(path) if path else None,
     )
@@ -196,9 +228,10 @@ def _train(
     fitted: FittedForecaster,
     windows: dict[str, Windows],
     checkpoint: Checkpoint | None,
+    warm_start: WarmStart | None,
     progress: Progress,
 ) -> History:
-    given = asdict(fitted.options)
+    given = asdict(fitted.options) | (asdict(warm_start) if warm_start else {})
     with progress.bar("training") as bar:
         history = train(
             fitted.model,
@@ -207,8 +240,9 @@ def _train(
             **{name: given[name] for name in TRAIN_OPTIONS},
             quantile_levels=fitted.quantile_levels,
             checkpoint=checkpoint,
+            is_warm=warm_start is not None,
             on_batch=bar,
-            on_epoch=lambda epoch: progress.epoch(epoch, fitted.options.epochs or 0),
+            on_epoch=lambda epoch: progress.epoch(epoch, given["epochs"] or 0),
         )
     shares = blend_linear_path(fitted.model, windows["val"])
     for target, share in zip(fitted.schema.targets, shares, strict=True):
@@ -217,7 +251,7 @@ def _train(
     return history
 
 
-def _seen_until(series: TimeSeries, split: Split) -> dict[str, str] | None:
+def seen_until(series: TimeSeries, split: Split) -> dict[str, str] | None:
     """Return the last time used of each series; None where rows carry no time."""
     if not series.schema.time_columns:
         return None
