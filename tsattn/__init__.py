@@ -46,6 +46,7 @@ if TYPE_CHECKING:
     from tsattn.pipeline.fitting import fit
     from tsattn.pipeline.inspecting import inspect
     from tsattn.pipeline.predicting import predict
+    from tsattn.pipeline.updating import update
     from tsattn.training import train
 
 _HOMES = {
@@ -91,6 +92,7 @@ _HOMES = {
     "rank_features": "pipeline.explaining",
     "read_table": "data.reading",
     "train": "training",
+    "update": "pipeline.updating",
 }
 __all__ = [
     "AttentionDecoder",
@@ -135,6 +137,7 @@ __all__ = [
     "rank_features",
     "read_table",
     "train",
+    "update",
 ]
 
 

@@ -18,6 +18,7 @@ from tsattn.cli.datasets import datasets
 from tsattn.cli.demos import demo
 from tsattn.cli.explaining import explain
 from tsattn.cli.importing import fast_imports
+from tsattn.cli.updating import update
 from tsattn.errors import DataError, OutputError, TsattnError
 
 SOME_SKIPPED = 9
@@ -70,6 +71,7 @@ def main() -> None:
     tsattn explain model/                             the attention profile
     tsattn predict model/ latest.csv -o forecast.csv  the next steps
     tsattn evaluate model/ new.csv                    errors on unseen rows
+    tsattn update model/ new.csv -o newer/            go on from old weights
     tsattn compare data.csv --target load             attentions side by side
     tsattn backtest data.csv --target load            errors fold by fold
 
@@ -241,3 +243,4 @@ main.add_command(compare)
 main.add_command(demo)
 main.add_command(datasets)
 main.add_command(explain)
+main.add_command(update)

@@ -89,7 +89,7 @@ def _training_data(fitted: FittedForecaster, data: Data | None) -> Data:
     path = Path(data) if data is not None else Path(fitted.data_path or "")
     rule = "The saved profile can be checked on the data it was made of only."
     if data is None and fitted.data_path is None:
-        received, remedy = "a model that was trained on a DataFrame", "Give the same data."
+        received, remedy = "a model that was not trained on one file", "Give the same data."
     elif not (path.is_file() or path.is_dir()) or (data is None and not fitted.data_sha256):
         received, remedy = f"{path}, which does not exist", "Give its new place with --data."
     elif fitted.data_sha256 and file_sha256(path) != fitted.data_sha256:
