@@ -77,6 +77,19 @@ def test_training_goes_on_as_without_a_break(structure: str, tmp_path) -> None:
         np.testing.assert_allclose(ours, theirs, rtol=1e-6, atol=1e-7)
 
 
+@pytest.mark.slow
+def test_training_goes_on_where_draws_come_from_one_generator() -> None:
+    pytest.importorskip("torch")
+    command = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", __file__]
+    done = subprocess.run(
+        [*command, "-k", "without_a_break and bottleneck"],
+        env={**os.environ, "KERAS_BACKEND": "torch"},
+        capture_output=True,
+        text=True,
+    )
+    assert done.returncode == 0, done.stdout
+
+
 def test_checkpoint_of_another_training_is_refused(tmp_path) -> None:
     with pytest.raises(KilledError):
         trained("bottleneck", Checkpoint(tmp_path / "kept", {"units": 5, "seed": 3}), kill_in=2)

@@ -4,6 +4,7 @@ import math
 from typing import Any
 
 import keras
+import numpy as np
 
 from tsattn.layers import AttentionDecoder, BottleneckAttention
 
@@ -54,6 +55,24 @@ class Schedule(keras.callbacks.Callback):
             elif isinstance(layer, AttentionDecoder):
                 told = 0.0 if self.is_warm else teacher_probability(epoch, self.epochs)
                 layer.teacher_probability.assign(told)
+
+
+class DrawsByEpoch(keras.callbacks.Callback):
+    """Makes random draws on PyTorch depend on seed and epoch alone.
+
+    There they come from one generator, whose state no checkpoint has; elsewhere each layer has its
+    own, which is one of its variables.
+    """
+
+    def __init__(self, seed: int) -> None:
+        super().__init__()
+        self.seed = seed
+
+    def on_epoch_begin(self, epoch: int, logs: Any = None) -> None:
+        """Seed the generator for an epoch."""
+        if keras.config.backend() == "torch":
+            drawn = np.random.SeedSequence([self.seed, epoch]).generate_state(1)
+            keras.utils.set_random_seed(int(drawn[0]))
 
 
 def choose_epochs(num_windows: int, batch_size: int) -> int:

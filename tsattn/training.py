@@ -16,7 +16,7 @@ from tsattn.errors import TrainingDivergedError, TrainingInterruptedError
 from tsattn.layers import BottleneckAttention, QuantileLoss
 from tsattn.models import LINEAR_PATH, TARGETS, training_model
 from tsattn.running import compile_for, helps_to_compile, model_inputs, run_batches
-from tsattn.schedules import Schedule, num_warm_up_epochs, rising_and_falling
+from tsattn.schedules import DrawsByEpoch, Schedule, num_warm_up_epochs, rising_and_falling
 from tsattn.tensor_names import ATTENTION_SCORES, FORECAST, FUTURE_SCORES
 from tsattn.training_batches import TrainingBatches
 
@@ -124,7 +124,8 @@ def train(
         restore_best_weights=True,
         start_from_epoch=warm_up,
     )
-    callbacks = [Schedule(model.layers, epochs, warm_up, is_warm=is_warm), keeper, stopping]
+    schedule = Schedule(model.layers, epochs, warm_up, is_warm=is_warm)
+    callbacks = [schedule, DrawsByEpoch(seed), keeper, stopping]
     interrupted, done, is_over = False, 0, False
     if checkpoint is not None:
         keep = KeepCheckpoint(checkpoint, keeper.history, stopping, epochs)
