@@ -103,7 +103,7 @@ def test_profile_whose_rows_were_shuffled_is_weak(driven) -> None:
 def test_noise_has_no_signal(tmp_path) -> None:
     table = driven_frame().assign(y=np.random.default_rng(11).normal(size=2503))
     save(fit(table, FitOptions(**{**DRIVEN, "epochs": 4})), tmp_path / "model")
-    with pytest.raises(UsageError, match=r"trained on a DataFrame\. Give the same data"):
+    with pytest.raises(UsageError, match=r"not trained on one file\. Give the same data"):
         tsattn.check(tmp_path / "model")
     found = tsattn.check(tmp_path / "model", table)
     assert found["verdict"] == "no signal"

@@ -12,7 +12,8 @@ from tsattn.schedules import (
     rising_and_falling,
     teacher_probability,
 )
-from tsattn.training import TrainingBatches, train
+from tsattn.training import train
+from tsattn.training_batches import TrainingBatches
 
 SHAPE = WindowShape(lookback=11, horizon=3, num_features=2, num_targets=1)
 AHEAD = SHAPE._replace(num_future_covariates=1)

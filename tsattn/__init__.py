@@ -38,6 +38,7 @@ if TYPE_CHECKING:
         WindowStatistics,
     )
     from tsattn.models import WindowShape, build_forecaster
+    from tsattn.pipeline.backtesting import backtest
     from tsattn.pipeline.batch import predict_file
     from tsattn.pipeline.checking import check
     from tsattn.pipeline.comparing import compare
@@ -47,6 +48,7 @@ if TYPE_CHECKING:
     from tsattn.pipeline.fitting import fit
     from tsattn.pipeline.inspecting import inspect
     from tsattn.pipeline.predicting import predict
+    from tsattn.pipeline.updating import update
     from tsattn.training import train
 
 _HOMES = {
@@ -77,6 +79,7 @@ _HOMES = {
     "WindowStatistics": "layers",
     "Windows": "data.windows",
     "attention_drift": "pipeline.drifting",
+    "backtest": "pipeline.backtesting",
     "build_forecaster": "models",
     "check": "pipeline.checking",
     "compare": "pipeline.comparing",
@@ -93,6 +96,7 @@ _HOMES = {
     "rank_features": "pipeline.explaining",
     "read_table": "data.reading",
     "train": "training",
+    "update": "pipeline.updating",
 }
 __all__ = [
     "AttentionDecoder",
@@ -122,6 +126,7 @@ __all__ = [
     "WindowStatistics",
     "Windows",
     "attention_drift",
+    "backtest",
     "build_forecaster",
     "check",
     "compare",
@@ -138,6 +143,7 @@ __all__ = [
     "rank_features",
     "read_table",
     "train",
+    "update",
 ]
 
 

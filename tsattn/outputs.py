@@ -19,11 +19,15 @@ from tsattn.errors import OutputError, UsageError
 MANIFEST = "MANIFEST.json"
 # The kinds of folders, kept in their manifests.
 MODEL, PROFILE, DEMO, COMPARISON = "model", "profile", "demo", "comparison"
+BACKTEST, FOLD, CHECKPOINT = "backtest", "fold", "checkpoint"
 _KIND_NAMES = {
     MODEL: "a model directory",
     PROFILE: "a profile folder written by explain",
     DEMO: "a demonstration",
     COMPARISON: "a comparison",
+    BACKTEST: "a backtest",
+    FOLD: "a fold of a backtest",
+    CHECKPOINT: "a checkpoint of a fit",
 }
 # One per process: the same process number with another token is what an earlier process left.
 _TOKEN = secrets.token_hex(4)

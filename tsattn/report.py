@@ -44,6 +44,7 @@ def write_report(
     evaluations: dict[str, Evaluation],
     *,
     notes: Sequence[str] = (),
+    updated_from: str | None = None,
 ) -> None:
     """Write metrics, history, forecasts, attention and plots of a model into its directory.
 
@@ -64,6 +65,8 @@ def write_report(
     shares = fitted.linear_shares.tolist()
     metrics["num_parameters"] = fitted.network.count_params()
     metrics["data"] = _described(series, notes)
+    if updated_from is not None:
+        metrics["updated_from"] = updated_from
     metrics["linear_path"] = dict(zip(fitted.schema.targets, shares, strict=True))
     write_json(directory / "metrics.json", metrics)
     epochs = history.to_frame()

@@ -4,6 +4,7 @@ import math
 from typing import Any
 
 import keras
+import numpy as np
 
 from tsattn.layers import AttentionDecoder, BottleneckAttention
 
@@ -31,11 +32,19 @@ def teacher_probability(epoch: int, epochs: int) -> float:
 class Schedule(keras.callbacks.Callback):
     """Sets, at the beginning of each epoch, the weights of layers that are not trained."""
 
-    def __init__(self, layers: list[keras.layers.Layer], epochs: int, warm_up: int) -> None:
+    def __init__(
+        self,
+        layers: list[keras.layers.Layer],
+        epochs: int,
+        warm_up: int,
+        *,
+        is_warm: bool = False,
+    ) -> None:
         super().__init__()
         self.layers = layers
         self.epochs = epochs
         self.warm_up = warm_up
+        self.is_warm = is_warm
 
     def on_epoch_begin(self, epoch: int, logs: Any = None) -> None:
         """Assign the price and the probability of the epoch."""
@@ -44,7 +53,26 @@ class Schedule(keras.callbacks.Callback):
             if isinstance(layer, BottleneckAttention):
                 layer.penalty.assign(layer.beta if epoch >= self.warm_up else 0.0)
             elif isinstance(layer, AttentionDecoder):
-                layer.teacher_probability.assign(teacher_probability(epoch, self.epochs))
+                told = 0.0 if self.is_warm else teacher_probability(epoch, self.epochs)
+                layer.teacher_probability.assign(told)
+
+
+class DrawsByEpoch(keras.callbacks.Callback):
+    """Makes random draws on PyTorch depend on seed and epoch alone.
+
+    There they come from one generator, whose state no checkpoint has; elsewhere each layer has its
+    own, which is one of its variables.
+    """
+
+    def __init__(self, seed: int) -> None:
+        super().__init__()
+        self.seed = seed
+
+    def on_epoch_begin(self, epoch: int, logs: Any = None) -> None:
+        """Seed the generator for an epoch."""
+        if keras.config.backend() == "torch":
+            drawn = np.random.SeedSequence([self.seed, epoch]).generate_state(1)
+            keras.utils.set_random_seed(int(drawn[0]))
 
 
 def choose_epochs(num_windows: int, batch_size: int) -> int:

@@ -10,13 +10,15 @@ import keras
 import numpy as np
 import pandas as pd
 
+from tsattn.checkpoints import Checkpoint, KeepCheckpoint
 from tsattn.data.windows import Windows
 from tsattn.errors import TrainingDivergedError, TrainingInterruptedError
 from tsattn.layers import BottleneckAttention, QuantileLoss
 from tsattn.models import LINEAR_PATH, TARGETS, training_model
 from tsattn.running import compile_for, helps_to_compile, model_inputs, run_batches
-from tsattn.schedules import Schedule, num_warm_up_epochs, rising_and_falling
+from tsattn.schedules import DrawsByEpoch, Schedule, num_warm_up_epochs, rising_and_falling
 from tsattn.tensor_names import ATTENTION_SCORES, FORECAST, FUTURE_SCORES
+from tsattn.training_batches import TrainingBatches
 
 
 class Epoch(NamedTuple):
@@ -59,6 +61,8 @@ def train(
     clip_norm: float = 1.0,
     windows_per_epoch: int | None = None,
     seed: int = 0,
+    checkpoint: Checkpoint | None = None,
+    is_warm: bool = False,
     on_batch: Callable[[int, int], None] | None = None,
     on_epoch: Callable[[Epoch], None] | None = None,
 ) -> History:
@@ -87,12 +91,17 @@ def train(
         clip_norm: Largest global norm of the gradient.
         windows_per_epoch: Windows drawn for each epoch; None takes all of them.
         seed: Seed of the order of the windows.
+        checkpoint: Where the state is kept after each epoch; a state that is there is gone on
+            from, and what comes out is the same as without the break.
+        is_warm: Whether the model was trained before: nats have their price and a decoder reads
+            its own forecasts from the first epoch on, and every epoch counts.
         on_batch: Called with (batches done, batches of the epoch) after a batch.
         on_epoch: Called after an epoch.
 
     Raises:
         TrainingDivergedError: the loss became NaN or infinite.
         TrainingInterruptedError: interrupted before the end of the first epoch that counts.
+        UsageError: the checkpoint is of another training.
     """
     loss_function = _make_loss(loss, quantile_levels)
     trainer = training_model(model)
@@ -100,7 +109,7 @@ def train(
         train_windows, batch_size, windows_per_epoch, seed, with_targets=_is_told_targets(trainer)
     )
     compile_for(model, len(val_windows) * epochs)
-    warm_up = num_warm_up_epochs(model, epochs)
+    warm_up = 0 if is_warm else num_warm_up_epochs(model, epochs)
     rate = rising_and_falling(learning_rate, len(batches) * epochs)
     trainer.compile(
         optimizer=keras.optimizers.Adam(rate, global_clipnorm=clip_norm),
@@ -116,10 +125,27 @@ def train(
         restore_best_weights=True,
         start_from_epoch=warm_up,
     )
-    callbacks = [Schedule(model.layers, epochs, warm_up), keeper, stopping]
-    interrupted = False
+    schedule = Schedule(model.layers, epochs, warm_up, is_warm=is_warm)
+    callbacks = [schedule, DrawsByEpoch(seed), keeper, stopping]
+    interrupted, done, is_over = False, 0, False
+    if checkpoint is not None:
+        keep = KeepCheckpoint(checkpoint, keeper.history, stopping, epochs)
+        callbacks.append(keep)
+        keep.restore(trainer)
+        if keep.state is not None:
+            keeper.history += _epochs_of(keep.state.epochs)
+            done, is_over = len(keeper.history), keep.state.is_over
+            batches.skip(done)
     try:
-        trainer.fit(batches, epochs=epochs, verbose=0, shuffle=False, callbacks=callbacks)
+        if not is_over:
+            trainer.fit(
+                batches,
+                initial_epoch=done,
+                epochs=epochs,
+                verbose=0,
+                shuffle=False,
+                callbacks=callbacks,
+            )
     except KeyboardInterrupt:
         if stopping.best_weights is None:
             raise TrainingInterruptedError(
@@ -133,6 +159,10 @@ def train(
         best_epoch=min(keeper.history[warm_up:], key=lambda epoch: epoch.val_loss).epoch,
         interrupted=interrupted,
     )
+
+
+def _epochs_of(rows: Sequence[Sequence[float]]) -> list[Epoch]:
+    return [Epoch(int(number), *values) for number, *values in rows]
 
 
 def _helps_to_compile(trainer: keras.Model, num_windows: int) -> bool:
@@ -158,45 +188,6 @@ def _make_loss(name: str, quantile_levels: Sequence[float] | None) -> keras.loss
         "huber": keras.losses.Huber,
     }
     return losses[name]()
-
-
-class TrainingBatches(keras.utils.PyDataset):
-    """Shuffled batches of equal size, gathered when asked for.
-
-    The last batch of an epoch is filled up with windows of its beginning, since a batch of another
-    size would make the backend compile the model again.
-    """
-
-    def __init__(
-        self,
-        windows: Windows,
-        batch_size: int,
-        windows_per_epoch: int | None,
-        seed: int,
-        *,
-        with_targets: bool = False,
-    ) -> None:
-        super().__init__()
-        self.windows = windows
-        self.batch_size = min(batch_size, len(windows))
-        self.num_windows = min(windows_per_epoch or len(windows), len(windows))
-        self.with_targets = with_targets
-        self.generator = np.random.default_rng(seed)
-        self.on_epoch_end()
-
-    def __len__(self) -> int:
-        return math.ceil(self.num_windows / self.batch_size)
-
-    def __getitem__(self, index: int) -> tuple[dict[str, np.ndarray], np.ndarray]:
-        start = index * self.batch_size
-        batch = self.windows.gather(self.order[start : start + self.batch_size])
-        inputs = model_inputs(batch)
-        return inputs | ({TARGETS: batch.targets} if self.with_targets else {}), batch.targets
-
-    def on_epoch_end(self) -> None:
-        """Draw the order of the next epoch."""
-        order = self.generator.permutation(len(self.windows))[: self.num_windows]
-        self.order = np.resize(order, len(self) * self.batch_size)
 
 
 class _EpochEnd(keras.callbacks.Callback):

@@ -12,11 +12,13 @@ import click
 
 from tsattn import config, option_checks
 from tsattn.cli import options, scheduling
+from tsattn.cli.backtesting import backtest
 from tsattn.cli.comparing import compare
 from tsattn.cli.datasets import datasets
 from tsattn.cli.demos import demo
 from tsattn.cli.explaining import explain
 from tsattn.cli.predicting import evaluate, predict
+from tsattn.cli.updating import update
 from tsattn.durations import parse_duration
 from tsattn.errors import DataError, OutputError, TsattnError
 from tsattn.run_log import INTERRUPTED, Run, logged
@@ -67,7 +69,9 @@ def main() -> None:
     tsattn explain model/                             the attention profile
     tsattn predict model/ latest.csv -o forecast.csv  the next steps
     tsattn evaluate model/ new.csv                    errors on unseen rows
+    tsattn update model/ new.csv -o newer/            go on from old weights
     tsattn compare data.csv --target load             attentions side by side
+    tsattn backtest data.csv --target load            errors fold by fold
 
     \b
     Exit codes: 0 ok, 2 usage, 3 data, 4 training diverged, 5 data does not
@@ -84,6 +88,12 @@ def main() -> None:
 @click.option("--no-check", is_flag=True, help="Do not test the attention profile.")
 @scheduling.wait_option
 @scheduling.log_option
+@click.option(
+    "--resume",
+    is_flag=True,
+    help="Keep every epoch in OUTPUT.checkpoint until the model is saved, and go on from what is "
+    "there.",
+)
 @options.combined(
     options.output_options,
     options.data_options,
@@ -98,6 +108,7 @@ def fit(
     no_check: bool,
     wait: str,
     log_json: str | None,
+    resume: bool,
     overwrite: bool,
     as_json: bool,
     quiet: bool,
@@ -116,7 +127,7 @@ def fit(
         with scheduling.locked(output, seconds, quiet=quiet):
             # Another run may have written it while this one waited.
             check_output(output, overwrite=overwrite, is_directory=True)
-            _fit(data, wanted, output, not no_check, overwrite, as_json, quiet)
+            _fit(data, wanted, output, not no_check, resume, overwrite, as_json, quiet)
 
 
 def _fit(
@@ -124,6 +135,7 @@ def _fit(
     wanted: config.FitOptions,
     output: Path,
     check: bool,
+    resume: bool,
     overwrite: bool,
     as_json: bool,
     quiet: bool,
@@ -136,14 +148,16 @@ def _fit(
     from tsattn.progress import Progress
 
     progress = Progress(quiet=quiet)
-    result = fitting.fit(data, wanted, check=check, progress=progress)
+    checkpoint = output.with_name(f"{output.name}.checkpoint") if resume else None
+    result = fitting.fit(data, wanted, check=check, checkpoint=checkpoint, progress=progress)
     fitting.save(result, output, overwrite=overwrite, progress=progress)
     if as_json:
         printing.print_json({"model": str(output), **result.to_json()})
     else:
         printing.print_fit(result, output)
     if result.history.interrupted:
-        click.echo("Interrupted: the best model so far was evaluated and saved.", err=True)
+        more = " To go on: --resume --overwrite." if resume else ""
+        click.echo(f"Interrupted: the best model so far was evaluated and saved.{more}", err=True)
         sys.exit(INTERRUPTED)
 
 
@@ -164,9 +178,11 @@ def inspect_command(data: Path, as_json: bool, quiet: bool, **given: Any) -> Non
         sys.exit(DataError.exit_code)
 
 
+main.add_command(backtest)
 main.add_command(compare)
 main.add_command(demo)
 main.add_command(datasets)
 main.add_command(explain)
 main.add_command(predict)
 main.add_command(evaluate)
+main.add_command(update)

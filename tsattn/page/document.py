@@ -10,7 +10,7 @@ from tsattn.model_directory import CALIBRATION, read_json, read_options
 from tsattn.page.accuracy import accuracy_section, interval_section, verdict
 from tsattn.page.attention import attention_section
 from tsattn.page.markup import Markup, bullets, figure, join, moment, table, tag
-from tsattn.page.reproducing import fit_command
+from tsattn.page.reproducing import fit_command, update_command
 from tsattn.page.style import STYLE
 
 PAGE = "report.html"
@@ -63,7 +63,7 @@ def build_page(directory: Path) -> str:
             "The loss in each epoch. The one with the lowest validation loss was kept.",
         ),
         tag("h2", "Do it again", id="again"),
-        tag("pre", tag("code", fit_command(options, path))),
+        tag("pre", tag("code", _command(options, path, metrics.get("updated_from")))),
         tag("p", _reproduced(data["data"]["sha256"]), class_="soft"),
     ]
     body = [
@@ -175,6 +175,13 @@ def _data(schema: Schema, metrics: dict[str, Any], path: str | None) -> Markup:
         ),
         join(tag("h3", "Noted while reading"), bullets(notes)) if notes else "",
     )
+
+
+def _command(options: FitOptions, path: str | None, updated_from: object) -> str:
+    """Return the command of the fit, or of the update, that made a model."""
+    if isinstance(updated_from, str):
+        return update_command(updated_from, path)
+    return fit_command(options, path)
 
 
 def _reproduced(sha256: str | None) -> str:

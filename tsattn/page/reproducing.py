@@ -33,5 +33,10 @@ def fit_command(options: FitOptions, data_path: str | None) -> str:
     return shlex.join(words)
 
 
+def update_command(model: str, data_path: str | None) -> str:
+    """Return the command of an update of a model."""
+    return shlex.join(["tsattn", "update", model, data_path or "new.csv", "-o", "model"])
+
+
 def _plain(value: object) -> object:
     return list(value) if isinstance(value, list | tuple) else value

@@ -1,6 +1,7 @@
 """`fit`: from a table to a trained, evaluated and saved forecaster."""
 
-from dataclasses import asdict, dataclass
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -10,6 +11,7 @@ import pandas as pd
 from tsattn.backend import select_backend
 from tsattn.baselines import fit_linear
 from tsattn.building import build_model
+from tsattn.checkpoints import Checkpoint
 from tsattn.config import FitOptions
 from tsattn.data.calendar import calendar_names
 from tsattn.data.frequency import seasonality
@@ -26,6 +28,7 @@ from tsattn.option_checks import check_options
 from tsattn.outputs import atomic_directory
 from tsattn.page import write_page
 from tsattn.pipeline.calibrating import calibrated
+from tsattn.pipeline.checkpointing import training_checkpoint
 from tsattn.pipeline.evaluating import evaluate_fitted
 from tsattn.pipeline.measuring import measure
 from tsattn.pipeline.preparing import Prepared, prepare
@@ -44,6 +47,14 @@ LEAST_SECONDS = 2.0  # of a quick test of the profile: what compiling takes
 
 
 @dataclass(frozen=True, kw_only=True)
+class WarmStart:
+    """How a network that was trained before is trained further."""
+
+    epochs: int
+    learning_rate: float
+
+
+@dataclass(frozen=True, kw_only=True)
 class FitResult:
     """A trained forecaster and how it did."""
 
@@ -53,6 +64,8 @@ class FitResult:
     evaluations: dict[str, Evaluation]  # "val", and "test" if rows were set aside
     notes: tuple[str, ...]
     faithfulness: dict[str, Any] | None = None  # None where the profile was not tested
+    checkpoint: Checkpoint | None = None  # what is left of the training, until it is saved
+    updated_from: str | None = None  # the model whose weights were the start; None without one
 
     def to_json(self) -> dict[str, Any]:
         """Return the metrics of every split, and the notes, as JSON-ready values."""
@@ -65,15 +78,26 @@ class FitResult:
 
 
 def fit(
-    data: Data, options: FitOptions, *, check: bool = True, progress: Progress | None = None
+    data: Data,
+    options: FitOptions,
+    *,
+    check: bool = True,
+    checkpoint: str | Path | None = None,
+    progress: Progress | None = None,
 ) -> FitResult:
     """Train a forecaster on a table and evaluate it on its validation and test rows.
 
-    With `check`, and after a training of 20 seconds or more, the attention profile is tested for at
-    most a tenth of the time of the training, see `tsattn.check`.
+    Args:
+        data: A file or a table.
+        options: What to train.
+        check: Whether to test the attention profile after a training of 20 seconds or more, for at
+            most a tenth of its time, see `tsattn.check`.
+        checkpoint: A folder in which the state of the training is kept after every epoch, until
+            `save`; a training of the same options and data goes on from what is there.
+        progress: Where notes go.
 
     Raises:
-        UsageError: options that are wrong or do not fit together.
+        UsageError: options that are wrong or do not fit together, or a checkpoint of others.
         DataError: data that cannot be used.
         TrainingDivergedError: the loss became NaN.
     """
@@ -81,11 +105,38 @@ def fit(
     select_backend(options.backend)
     progress = progress or Progress()
     prepared = prepare(data, options)
-    series, windows, notes = prepared.series, prepared.windows, list(prepared.notes)
+    series, windows, notes = prepared.series, prepared.windows, prepared.notes
     for note in notes:
         progress.note(note)
     fitted = _untrained(data, prepared)
-    history = _train(fitted, windows, progress)
+    kept = None if checkpoint is None else training_checkpoint(Path(checkpoint), prepared)
+    result = trained(fitted, series, windows, notes, checkpoint=kept, progress=progress)
+    return with_quick_check(result) if check else result
+
+
+def trained(
+    fitted: FittedForecaster,
+    series: TimeSeries,
+    windows: dict[str, Windows],
+    notes: Sequence[str],
+    *,
+    checkpoint: Checkpoint | None = None,
+    warm_start: WarmStart | None = None,
+    progress: Progress,
+) -> FitResult:
+    """Train a forecaster, calibrate its intervals and evaluate it.
+
+    Args:
+        fitted: A forecaster with a network to train, in place.
+        series: What the windows are of.
+        windows: Those of `"train"`, `"val"` and, where rows are set aside, `"test"`.
+        notes: What was noted so far.
+        checkpoint: Where the state of the training is kept.
+        warm_start: How to go on with a network that was trained before; None for a new one.
+        progress: Where notes go.
+    """
+    history = _train(fitted, windows, checkpoint, warm_start, progress)
+    noted = list(notes)
     evaluations: dict[str, Evaluation] = {}
     for name in ("val", "test"):
         if name in windows:
@@ -93,14 +144,14 @@ def fit(
                 evaluations[name] = evaluate_fitted(fitted, series, windows[name], on_batch=bar)
         if name == "val":
             fitted, too_few = calibrated(fitted, evaluations["val"], progress)
-            notes += too_few
+            noted += too_few
     return FitResult(
         fitted=fitted,
         series=series,
         history=history,
         evaluations=evaluations,
-        notes=tuple(notes),
-        faithfulness=_quick_check(fitted, series, evaluations, history) if check else None,
+        notes=tuple(noted),
+        checkpoint=checkpoint,
     )
 
 
@@ -109,7 +160,8 @@ def save(
 ) -> None:
     """Write a model directory, whole or not at all.
 
-    A network that cannot be exported to ONNX is saved without, with a note on why.
+    A network that cannot be exported to ONNX is saved without, with a note on why. The checkpoint
+    of a training that was not interrupted is removed.
 
     Raises:
         UsageError: it exists and may not be overwritten.
@@ -124,29 +176,28 @@ def save(
                 f"model.onnx was left out, so that forecasts will load Keras: {reason}"
             )
         evaluated = (result.fitted, result.series, result.history, result.evaluations)
-        write_report(directory, *evaluated, notes=result.notes)
+        write_report(directory, *evaluated, notes=result.notes, updated_from=result.updated_from)
         if result.faithfulness is not None:
             write_json(directory / "attention" / FAITHFULNESS, result.faithfulness)
         write_page(directory)
         write_manifest(directory, result.fitted.data_sha256)
+    if result.checkpoint and not result.history.interrupted:
+        result.checkpoint.remove()
 
 
-def _quick_check(
-    fitted: FittedForecaster,
-    series: TimeSeries,
-    evaluations: dict[str, Evaluation],
-    history: History,
-) -> dict[str, Any] | None:
-    """Test the profile in a tenth of the time of the training; None where that is too short."""
-    seconds = 0.1 * sum(epoch.seconds for epoch in history.epochs)
-    name = "test" if "test" in evaluations else "val"
-    shown = evaluations[name]
-    if shown.attention is None or seconds < LEAST_SECONDS or history.interrupted:
-        return None
+def with_quick_check(result: FitResult) -> FitResult:
+    """Test the profile in a tenth of the time of the training; where that is too short, do not."""
+    fitted, series = result.fitted, result.series
+    seconds = 0.1 * sum(epoch.seconds for epoch in result.history.epochs)
+    name = "test" if "test" in result.evaluations else "val"
+    shown = result.evaluations[name]
+    if shown.attention is None or seconds < LEAST_SECONDS or result.history.interrupted:
+        return result
     profile = profile_frame(fitted, shown)
     seasonal = fitted.baselines(series)["seasonal_naive"]
     found = measure(fitted, profile, shown.windows, seasonal=seasonal, seconds=seconds)
-    return None if found is None else {**found, "split": name, "is_quick": True}
+    tested = None if found is None else {**found, "split": name, "is_quick": True}
+    return replace(result, faithfulness=tested)
 
 
 def _untrained(data: Data, prepared: Prepared) -> FittedForecaster:
@@ -169,14 +220,20 @@ def _untrained(data: Data, prepared: Prepared) -> FittedForecaster:
         naive_mae=seasonal_naive_mae(
             series.values, split.train, len(schema.targets), seasonality(schema.freq)
         ),
-        seen_until=_seen_until(series, split),
+        seen_until=seen_until(series, split),
         data_path=str(path) if path else None,
         data_sha256=file_sha256(path) if path else None,
     )
 
 
-def _train(fitted: FittedForecaster, windows: dict[str, Windows], progress: Progress) -> History:
-    given = asdict(fitted.options)
+def _train(
+    fitted: FittedForecaster,
+    windows: dict[str, Windows],
+    checkpoint: Checkpoint | None,
+    warm_start: WarmStart | None,
+    progress: Progress,
+) -> History:
+    given = asdict(fitted.options) | (asdict(warm_start) if warm_start else {})
     with progress.bar("training") as bar:
         history = train(
             fitted.model,
@@ -184,8 +241,10 @@ def _train(fitted: FittedForecaster, windows: dict[str, Windows], progress: Prog
             windows["val"],
             **{name: given[name] for name in TRAIN_OPTIONS},
             quantile_levels=fitted.quantile_levels,
+            checkpoint=checkpoint,
+            is_warm=warm_start is not None,
             on_batch=bar,
-            on_epoch=lambda epoch: progress.epoch(epoch, fitted.options.epochs or 0),
+            on_epoch=lambda epoch: progress.epoch(epoch, given["epochs"] or 0),
         )
     shares = blend_linear_path(fitted.model, windows["val"])
     for target, share in zip(fitted.schema.targets, shares, strict=True):
@@ -194,7 +253,7 @@ def _train(fitted: FittedForecaster, windows: dict[str, Windows], progress: Prog
     return history
 
 
-def _seen_until(series: TimeSeries, split: Split) -> dict[str, str] | None:
+def seen_until(series: TimeSeries, split: Split) -> dict[str, str] | None:
     """Return the last time used of each series; None where rows carry no time."""
     if not series.schema.time_columns:
         return None

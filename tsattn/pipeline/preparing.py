@@ -46,7 +46,7 @@ def prepare(data: Data, options: FitOptions) -> Prepared:
     options, chosen = _settle(options, series)
     scaler = _fit_scaler(series, split, options)
     constant = _check_constant(scaler, series)
-    windows, left_out = _split_windows(series, split, scaler, options)
+    windows, left_out = split_windows(series, split, scaler, options)
     options.epochs = options.epochs or _epochs(options, len(windows["train"]))
     return Prepared(
         options=options,
@@ -129,7 +129,7 @@ def _check_constant(scaler: Scaler, series: TimeSeries) -> list[str]:
     return [f"constant over the train rows, read as zeros: {listed(scaler.constant)}"]
 
 
-def _split_windows(
+def split_windows(
     series: TimeSeries, split: Split, scaler: Scaler, options: FitOptions
 ) -> tuple[dict[str, Windows], list[str]]:
     """Return the windows of train, val and, if it has rows, test; and notes on those left out."""

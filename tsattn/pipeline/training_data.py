@@ -24,7 +24,7 @@ def training_data(fitted: FittedForecaster, data: Data | None, *, rule: str, opt
         return data  # a table, which has no hash to compare
     path = Path(data) if data is not None else Path(fitted.data_path or "")
     if data is None and fitted.data_path is None:
-        received, remedy = "a model that was trained on a DataFrame", "Give the same data."
+        received, remedy = "a model that was not trained on one file", "Give the same data."
     elif not (path.is_file() or path.is_dir()) or (data is None and not fitted.data_sha256):
         received, remedy = f"{path}, which does not exist", f"Give its new place with {option}."
     elif fitted.data_sha256 and file_sha256(path) != fitted.data_sha256:

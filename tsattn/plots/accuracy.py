@@ -30,14 +30,14 @@ if TYPE_CHECKING:
 MAX_TARGETS = 4
 MAX_ORIGINS = 4
 _LONG = 168  # a longer horizon gets wide panels and thin lines
-_LINES: dict[str, dict[str, Any]] = {
+LINES: dict[str, dict[str, Any]] = {
     "model": {"color": BLUE, "linestyle": "-"},
     "last_value": {"color": "#E69F00", "linestyle": ":"},
     "seasonal_naive": {"color": "#009E73", "linestyle": "--"},
     "linear": {"color": RED, "linestyle": "-."},
 }
 _BASELINES = ("last_value", "seasonal_naive", "linear")
-_MARKERS = {"last_value": "v", "seasonal_naive": "s", "linear": "D"}
+MARKERS = {"last_value": "v", "seasonal_naive": "s", "linear": "D"}
 
 
 def plot_loss(history: pd.DataFrame, best_epoch: int | None = None) -> Figure:
@@ -143,8 +143,8 @@ def _draw_window(axes: Axes, window: pd.DataFrame, known: pd.DataFrame) -> str:
     axes.scatter(ahead, window["actual"], color="black", s=size**2)
     for name in _BASELINES:
         if name in window:
-            line = axes.plot(ahead, window[name], label=words(name), lw=0.6 * width, **_LINES[name])
-            line[0].set(marker=dot and _MARKERS[name], markersize=size, markerfacecolor="none")
+            line = axes.plot(ahead, window[name], label=words(name), lw=0.6 * width, **LINES[name])
+            line[0].set(marker=dot and MARKERS[name], markersize=size, markerfacecolor="none")
     for i, (label, low, high) in enumerate(_bands(window)):
         bounds, alpha = (window[low], window[high]), 0.2 + 0.15 * i
         if len(window) == 1:  # a band over one step has no width
@@ -205,7 +205,7 @@ def plot_horizon_error(errors: pd.DataFrame, unit: str = "") -> Figure:
 
 
 def _draw_error_bars(axes: Axes, errors: pd.DataFrame, top: float) -> None:
-    colours = [_LINES.get(name, {"color": GREY})["color"] for name in errors["forecaster"]]
+    colours = [LINES.get(name, {"color": GREY})["color"] for name in errors["forecaster"]]
     bars = axes.bar(errors["forecaster"].map(words), errors["mae"].clip(upper=top), color=colours)
     labels = [f"{mae:,.4g}" + (" (bar cut)" if mae > top else "") for mae in errors["mae"]]
     axes.bar_label(bars, labels, padding=2)
@@ -215,7 +215,7 @@ def _draw_error_bars(axes: Axes, errors: pd.DataFrame, top: float) -> None:
 def _draw_error_lines(axes: Axes, errors: pd.DataFrame) -> None:
     for name, rows in errors.groupby("forecaster", sort=False):
         style = {"linewidth": 3, "zorder": 3} if name == "model" else {"linewidth": 1.5}
-        style |= _LINES.get(str(name), {"color": GREY})
+        style |= LINES.get(str(name), {"color": GREY})
         axes.plot(rows["horizon_step"], rows["mae"], label=words(name), **style)
     first, last = errors["horizon_step"].agg(["min", "max"])
     axes.set_xlim(first, last)

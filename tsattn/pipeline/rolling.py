@@ -1,0 +1,142 @@
+"""Cutting a table at the origins of a backtest, so that nothing later can be read."""
+
+import hashlib
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from tsattn.config import SCHEMA_OPTIONS, FitOptions, require
+from tsattn.data.rows import group_rows, row_numbers
+from tsattn.data.schema import infer_schema
+from tsattn.data.series import TimeSeries, series_from_frame
+from tsattn.data.time_zone import fit_time_zone
+from tsattn.data.timestamps import parse_times
+from tsattn.data.windows import choose_lookback_horizon
+from tsattn.errors import DataError
+from tsattn.option_checks import parse_split
+
+
+@dataclass(frozen=True, kw_only=True)
+class RollingTable:
+    """A table, and the times at which its folds begin and end.
+
+    A row belongs to a fold by its time, in all series of a panel alike; rows that carry no time are
+    numbered, series by series.
+    """
+
+    frame: pd.DataFrame
+    times: pd.Index  # (rows,) of the table
+    grid: pd.Index  # all time steps, rising; those without a row too
+    num_folds: int
+    step: int
+
+    def first_time(self, fold: int) -> Any:
+        """Return the time of the first target of a fold, counted from 0."""
+        return self.grid[len(self.grid) - (self.num_folds - fold) * self.step]
+
+    def last_time(self, fold: int) -> Any:
+        """Return the time of the last target of a fold."""
+        return self.grid[len(self.grid) - (self.num_folds - fold - 1) * self.step - 1]
+
+    def before(self, fold: int) -> pd.DataFrame:
+        """Return the rows before a fold."""
+        is_before = np.asarray(self.times < self.first_time(fold), dtype=bool)
+        return self.frame[is_before]
+
+    def up_to(self, fold: int) -> pd.DataFrame:
+        """Return the rows before a fold and those of the fold."""
+        return self.frame if fold + 1 == self.num_folds else self.before(fold + 1)
+
+    def targets_of(self, fold: int, series: TimeSeries) -> list[slice]:
+        """Return the rows of each series from the first time of a fold on."""
+        parts = []
+        for start, end in zip(series.borders[:-1], series.borders[1:], strict=True):
+            earlier = int((series.times[start:end] < self.first_time(fold)).sum())
+            parts.append(slice(int(start) + earlier, int(end)))
+        return parts
+
+
+def roll(
+    frame: pd.DataFrame, source: str, options: FitOptions, *, folds: int, step: int | None
+) -> tuple[RollingTable, FitOptions]:
+    """Find the folds of a table, and settle what must be the same in all of them.
+
+    That is: the names of targets, time and id columns, lookback and horizon, which follow from the
+    frequency and the number of rows, and the shares of train and validation rows before a fold.
+
+    Args:
+        frame: The table.
+        source: What messages call it.
+        options: Those of every fit.
+        folds: Number of folds, at the end of the table.
+        step: Time steps in a fold; the horizon if None.
+
+    Raises:
+        UsageError: the step is shorter than the horizon.
+        DataError: the table cannot be used, or is too short.
+    """
+    schema, _ = infer_schema(
+        frame, source=source, **{name: getattr(options, name) for name in SCHEMA_OPTIONS}
+    )
+    series = series_from_frame(frame, schema, source)
+    grid = series.times.unique().sort_values()
+    options = _settled(options, series, grid, folds, step)
+    step = step or options.horizon or 1
+    horizon, lookback = options.horizon or 1, options.lookback or 1
+    require(
+        step >= horizon,
+        "`step` must be at least the horizon, so that a fold holds a window.",
+        f"step={step}, horizon={horizon}",
+        "Use a larger --step or a shorter --horizon.",
+    )
+    rows = len(grid) - folds * step
+    if rows < lookback + 2 * horizon:
+        raise DataError(
+            f"{source}: before `folds` x `step` rows there must be {lookback + 2 * horizon} to "
+            f"learn from (lookback + 2 x horizon). Received: {folds} x {step} of {len(grid)} rows. "
+            "Use fewer --folds, a smaller --step, or a shorter --lookback or --horizon."
+        )
+    return RollingTable(
+        frame=frame, times=_times(frame, series, source), grid=grid, num_folds=folds, step=step
+    ), options
+
+
+def _settled(
+    options: FitOptions, series: TimeSeries, grid: pd.Index, folds: int, step: int | None
+) -> FitOptions:
+    schema, given = series.schema, vars(options)
+    horizon = options.horizon or choose_lookback_horizon(schema.freq, len(grid))[1]
+    before = max(len(grid) - folds * (step or horizon), 1)
+    lookback = options.lookback or choose_lookback_horizon(schema.freq, before)[0]
+    train, val, _ = parse_split(options.split)
+    settled = {
+        "target": list(schema.targets),
+        "time_col": list(schema.time_columns),
+        "time_format": schema.time_format,
+        "id_col": schema.id_column,
+        "horizon": horizon,
+        "lookback": lookback,
+        "split": (train / (train + val), val / (train + val), 0.0),
+    }
+    return FitOptions(**{**given, **settled})
+
+
+def _times(frame: pd.DataFrame, series: TimeSeries, source: str) -> pd.Index:
+    """Return the time of each row of a table, as the series has it."""
+    schema = series.schema
+    times, _ = parse_times(frame, schema.time_columns, schema.time_format, source)
+    if not schema.time_columns:
+        times = pd.Index(row_numbers(len(frame), group_rows(frame, schema, source).values()))
+    if schema.freq is not None:
+        times = fit_time_zone(times, schema, source)
+    return times
+
+
+def table_sha256(frame: pd.DataFrame) -> str:
+    """Return a hash of the columns and values of a table."""
+    digest = hashlib.sha256(repr(list(zip(frame.columns, frame.dtypes, strict=True))).encode())
+    hashes = pd.util.hash_pandas_object(frame, index=False).to_numpy()
+    digest.update(np.ascontiguousarray(hashes).tobytes())
+    return digest.hexdigest()

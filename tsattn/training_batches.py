@@ -1,0 +1,54 @@
+"""The batches of a training, drawn anew for each epoch."""
+
+import math
+
+import keras
+import numpy as np
+
+from tsattn.data.windows import Windows
+from tsattn.models import TARGETS
+from tsattn.running import model_inputs
+
+
+class TrainingBatches(keras.utils.PyDataset):
+    """Shuffled batches of equal size, gathered when asked for.
+
+    The last batch of an epoch is filled up with windows of its beginning, since a batch of another
+    size would make the backend compile the model again.
+    """
+
+    def __init__(
+        self,
+        windows: Windows,
+        batch_size: int,
+        windows_per_epoch: int | None,
+        seed: int,
+        *,
+        with_targets: bool = False,
+    ) -> None:
+        super().__init__()
+        self.windows = windows
+        self.batch_size = min(batch_size, len(windows))
+        self.num_windows = min(windows_per_epoch or len(windows), len(windows))
+        self.with_targets = with_targets
+        self.generator = np.random.default_rng(seed)
+        self.on_epoch_end()
+
+    def __len__(self) -> int:
+        return math.ceil(self.num_windows / self.batch_size)
+
+    def __getitem__(self, index: int) -> tuple[dict[str, np.ndarray], np.ndarray]:
+        start = index * self.batch_size
+        batch = self.windows.gather(self.order[start : start + self.batch_size])
+        inputs = model_inputs(batch)
+        return inputs | ({TARGETS: batch.targets} if self.with_targets else {}), batch.targets
+
+    def skip(self, epochs: int) -> None:
+        """Pass over epochs that are done, so that the next ones are as without a break."""
+        for _ in range(epochs):
+            self.on_epoch_end()
+
+    def on_epoch_end(self) -> None:
+        """Draw the order of the next epoch."""
+        order = self.generator.permutation(len(self.windows))[: self.num_windows]
+        self.order = np.resize(order, len(self) * self.batch_size)
