@@ -106,9 +106,31 @@ def test_config_refuses_unknown_options(csv_path, tmp_path) -> None:
     assert "tsattn fit --help" in result.stderr
 
 
+def test_config_may_hold_every_option_of_the_command(monkeypatch, tmp_path) -> None:
+    config = tmp_path / "run.toml"
+    config.write_text('no-check = true\nresume = true\nwait = "3s"\nlog_json = "-"\nunits = 5\n')
+    waited = []
+    monkeypatch.setattr(
+        "tsattn.cli.scheduling.output_lock", lambda *_, **given: sys.exit(waited.append(given))
+    )
+    fitted = run("fit", "data.csv", "--target", "load", "--config", config)
+    assert waited[0]["wait"] == 3.0
+    assert json.loads(fitted.stderr)["command"] == "fit"
+    refused = run("backtest", "data.csv", "--target", "load", "--config", config)
+    assert refused.exit_code == 2
+    assert "log_json, no_check, resume, wait" in refused.stderr
+    assert "tsattn backtest --help" in refused.stderr
+    config.write_text('folds = 0\nstep = 7\nrefit = "every:2"\n')
+    bad = run("backtest", tmp_path / "no.csv", "--target", "load", "--config", config)
+    assert bad.exit_code == 2
+    assert "folds=0" in bad.stderr
+
+
 @pytest.mark.parametrize(
     ("line", "rule"),
     [
+        ('folds = "3"', "options of `fit`"),
+        ("wait = 3", "`wait` must be text"),
         ("units = {a = 1}", "`units` must be a whole number"),
         ("units = [5]", "`units` must be a whole number"),
         ("overwrite = 1", "`overwrite` must be true or false"),
