@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 import pytest
 from click.testing import CliRunner
-from synthetic import load_frame, panel_frame
+from synthetic import load_frame, panel_frame, rebuilt
 
 import tsattn
 from tsattn.cli import main
@@ -63,6 +63,25 @@ def test_pieces_give_what_the_whole_gives(
     assert done.exit_code == 0, done.output
     assert output.read_bytes() == (expected / "forecast.csv").read_bytes()
     assert sorted(path.name for path in tmp_path.iterdir()) == ["forecast.csv", f"latest{kind}"]
+
+
+def test_rows_without_a_time_are_numbered_as_in_the_whole_data(result, tmp_path) -> None:
+    fitted = rebuilt(result.fitted, time_columns=(), freq=None, calendar=())
+    frame = load_frame(61).drop(columns="time")
+    frame.loc[58:, ["load", "wind"]] = np.nan
+    forecast = predict(fitted, frame, explain=1)
+    assert forecast["origin_time"].tolist() == [58, 58, 58]
+    assert forecast["time"].tolist() == [58, 59, 60]
+    with pytest.raises(DataError, match=r"no 'plan' at 61 for the data \(3 steps"):
+        predict(fitted, frame.assign(load=1.0, wind=1.0))
+    panel = rebuilt(result.fitted, time_columns=(), freq=None, calendar=(), id_column="town")
+    towns = panel_frame("ab", 71).iloc[7:].drop(columns="time").reset_index(drop=True)
+    write_table(towns, tmp_path / "towns.csv")
+    whole = predict(panel, towns)
+    assert whole["time"].tolist() == [61, 62, 63, 68, 69, 70]
+    output = tmp_path / "forecast.csv"
+    tsattn.predict_file(panel, tmp_path / "towns.csv", output, rows_at_once=20)
+    assert pd.read_csv(output)["time"].tolist() == whole["time"].tolist()
 
 
 def test_ids_may_be_the_names_of_folders(panel_model, expected, tmp_path) -> None:
