@@ -556,6 +556,13 @@ def test_unknown_backend_of_the_environment_is_exit_code_2(model_directory, csv_
     )
 
 
+def test_check_says_nothing_of_the_backend(tmp_path) -> None:
+    done = shell('explain "$1" --check --quiet', tmp_path / "nothing")
+    assert done.returncode == 7
+    assert done.stderr.startswith("Error: A model must be a directory written by `tsattn fit`.")
+    assert len(done.stderr.splitlines()) == 1
+
+
 @pytest.mark.slow
 def test_predict_runs_with_stderr_closed(model_directory, tmp_path) -> None:
     frame = load_frame()

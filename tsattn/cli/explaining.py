@@ -48,6 +48,10 @@ def explain(
     _check_options(data, split, output, check, seeds, refit, overwrite)
     view = views.Views(**viewed)
     views.check_views(view, has_data=data is not None, check=check)
+    if check:
+        from tsattn.backend import start_keras
+
+        start_keras()
     from tsattn.cli import printing
     from tsattn.pipeline import explaining
     from tsattn.progress import Progress
