@@ -664,6 +664,11 @@ def test_scores_say_plainly_when_a_baseline_is_better(result, capsys) -> None:
     beaten = replace(evaluation, scores={**evaluation.scores, "linear": halved})
     print_fit(replace(result, evaluations={"test": beaten}), Path("model"))
     assert "linear is better than the model: its MSE is 50% lower" in capsys.readouterr().out
+    for part, text in ((0.999, "its MSE is less than 1% lower"), (0.0, "it makes no error")):
+        near = {unit: replace(each, squared=each.squared * part) for unit, each in model.items()}
+        beaten = replace(evaluation, scores={**evaluation.scores, "linear": near})
+        print_fit(replace(result, evaluations={"test": beaten}), Path("model"))
+        assert f"linear is better than the model: {text}" in capsys.readouterr().out
 
 
 @pytest.mark.parametrize("command", ["inspect", "fit"])
