@@ -71,8 +71,10 @@ def test_update_keeps_scaler_and_structure_and_makes_the_rest_anew(folder, updat
     names = {path.name for path in (folder / "newer").iterdir()}
     assert {path.name for path in (folder / "model").iterdir()} == names
     metrics = json.loads((folder / "newer" / "metrics.json").read_text())
-    assert metrics["updated_from"] == str(folder / "model")
-    assert f"tsattn update {folder / 'model'}" in (folder / "newer" / "report.html").read_text()
+    started = {"model": str(folder / "model"), "epochs": 3, "learning_rate": 0.0005}
+    assert metrics["updated_from"] == started
+    again = f"tsattn update {folder / 'model'} new.csv --epochs 3 --learning-rate 0.0005 -o model"
+    assert again in (folder / "newer" / "report.html").read_text()
     assert len(pd.read_csv(folder / "newer" / "history.csv")) <= 3
 
 

@@ -1,6 +1,6 @@
 """`update`: train a model further on newer rows, and keep the result only if it is no worse."""
 
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -134,7 +134,8 @@ def update(
             "command again."
         )
     _check_gate(result, old)
-    result = replace(result, updated_from=str(directory))
+    started_from = {"model": str(directory), **asdict(warm_start)}
+    result = replace(result, updated_from=started_from)
     update = Update(result=with_quick_check(result) if check else result, old=old)
     if output is not None:
         save(update.result, Path(output), overwrite=overwrite, progress=progress)
