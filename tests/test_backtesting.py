@@ -9,7 +9,7 @@ from click.testing import CliRunner
 from synthetic import SMALL, load_frame
 
 from tsattn import FitOptions, backtest
-from tsattn.backtests import parse_refit, profile_drift
+from tsattn.backtests import parse_refit, profile_drift, wide_table
 from tsattn.cli import main
 from tsattn.data.reading import read_table
 from tsattn.errors import DataError, TsattnError, UsageError
@@ -102,6 +102,19 @@ def test_errors_are_those_of_the_forecasts(base) -> None:
     assert base.summary["intervals"]["50"]["coverage"] == pytest.approx(held.mean())
     assert set(base.folds["forecaster"]) == {"model", "last_value", "seasonal_naive", "linear"}
     assert 0 <= base.folds["drift"].dropna().iloc[0] <= 1
+
+
+def test_table_of_the_folds_has_short_times_and_the_skill_against_the_best(base) -> None:
+    folds = base.folds.copy()
+    of_first = folds["fold"] == 1
+    folds.loc[of_first, "first_time"] = "2024-03-18T00:00:00+01:00"
+    folds.loc[~of_first, "first_time"] = "2024-03-18T00:00:00"
+    wide = wide_table(folds)
+    assert wide["first_time"].tolist() == ["2024-03-18T00:00+01:00", "2024-03-18"]
+    expected = folds.groupby("fold")["skill"].min()
+    np.testing.assert_allclose(wide["skill"], expected)
+    folds.loc[of_first & (folds["forecaster"] == "linear"), "skill"] = np.nan  # it makes no error
+    assert np.isnan(wide_table(folds)["skill"][0])
 
 
 def test_later_rows_change_nothing(base) -> None:

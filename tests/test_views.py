@@ -261,3 +261,9 @@ def test_options_that_do_not_go_together(arguments, message: str, model_director
     refused = run("explain", model_directory, *arguments)
     assert refused.exit_code == 2, refused.output
     assert message in refused.stderr
+
+
+def test_groups_by_nothing_are_refused(model_directory, csv_path) -> None:
+    refused = run("explain", model_directory, "--data", csv_path, "--by", "")
+    assert refused.exit_code == 2, refused.output
+    assert "Received: by=; there are 'time'" in refused.stderr

@@ -68,8 +68,8 @@ def explain(
     else:
         given: dict[str, Any] = {"split": split or "all", "runtime": runtime, "output": output}
         given |= {"overwrite": overwrite, "progress": progress}
-        show = views.show_groups if view.by else views.show_drift if view.against else None
-        if show:
+        if view.by is not None or view.against is not None:
+            show = views.show_drift if view.by is None else views.show_groups
             show(model, data, view, as_json=as_json, **given)
             return
         explanation = explaining.explain_windows(

@@ -191,7 +191,8 @@ def _run(
             store.write(number, fold)
         done.append(fold)
         if fold.forecasts is not None:
-            best = min(fold.result["skill"].values(), default=None, key=lambda x: (x is None, x))
+            skills = fold.result["skill"].values()  # None: against a baseline without errors
+            best = None if None in skills else min(skills)
             against = "" if best is None else f", skill {best:+.1%} against the best baseline"
             progress.note(f"{name}: {fold.result['num_windows']:,} windows{against}")
     return done
