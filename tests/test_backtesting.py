@@ -223,6 +223,8 @@ def test_backtest_of_a_panel_cuts_by_time(tmp_path) -> None:
         ({"step": 2}, "step=2, horizon=3. Use a larger --step"),
         ({"folds": 97}, "97 x 3 of 307 rows. Use fewer --folds"),
         ({"refit": "weekly"}, "refit='weekly'"),
+        ({"folds": 1.5}, "`folds` must be a whole number"),
+        ({"refit": 2}, "`refit` must be text"),
     ],
 )
 def test_backtest_refuses_before_it_fits(given: dict, message: str, tmp_path) -> None:

@@ -114,6 +114,10 @@ def test_update_refuses_data_that_does_not_match(folder, tmp_path) -> None:
         update(folder / "model", frame[::2])
     with pytest.raises(UsageError, match="must lie apart from the model directory"):
         update(folder / "model", frame, output=folder / "model", overwrite=True)
+    with pytest.raises(UsageError, match=r"`epochs` must be a whole number.*epochs=1\.5"):
+        update(folder / "model", frame, epochs=1.5)
+    with pytest.raises(UsageError, match=r"`learning_rate` must be a number"):
+        update(folder / "model", frame, learning_rate="fast")
     with pytest.raises(UsageError, match=r"epochs=0"):
         update(folder / "model", frame, epochs=0)
     with pytest.raises(UsageError, match=r"learning_rate=nan"):

@@ -21,7 +21,7 @@ from tsattn.fitted import FittedForecaster
 from tsattn.metrics import seasonal_naive_mae
 from tsattn.model_directory import load_fitted
 from tsattn.models import LINEAR_PATH
-from tsattn.option_checks import parse_split
+from tsattn.option_checks import as_type, parse_split
 from tsattn.outputs import check_output
 from tsattn.pipeline.evaluating import evaluate_fitted, unseen_rows
 from tsattn.pipeline.fitting import (
@@ -97,6 +97,8 @@ def update(
         DataError: there are too few new rows.
         UsageError: an option is wrong, the rows carry no time, or the output exists.
     """
+    as_type("epochs", epochs, int)
+    as_type("learning_rate", learning_rate, float | None)
     require(
         epochs >= 1, "`epochs` must be at least 1.", f"epochs={epochs}", "Give a larger number."
     )
