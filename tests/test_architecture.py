@@ -88,8 +88,8 @@ LAYERS = {
     ),
     "saved_attention": ("model_checks", "model_directory"),
     "page": (
-        "config", "data", "linear_profiles", "model_directory", "profiles", "saved_attention",
-        "verdicts",
+        "config", "data", "linear_profiles", "metrics", "model_directory", "profiles",
+        "saved_attention", "verdicts",
     ),
     "exporting": ("backend", "data", "fitted", "layers", "onnx_file", "running"),
     "pipeline": (

@@ -9,7 +9,7 @@ from click.testing import CliRunner
 from synthetic import SMALL, load_frame
 
 from tsattn import FitOptions, backtest
-from tsattn.backtests import parse_refit, profile_drift
+from tsattn.backtests import parse_refit, profile_drift, wide_table
 from tsattn.cli import main
 from tsattn.data.reading import read_table
 from tsattn.errors import DataError, TsattnError, UsageError
@@ -102,6 +102,19 @@ def test_errors_are_those_of_the_forecasts(base) -> None:
     assert base.summary["intervals"]["50"]["coverage"] == pytest.approx(held.mean())
     assert set(base.folds["forecaster"]) == {"model", "last_value", "seasonal_naive", "linear"}
     assert 0 <= base.folds["drift"].dropna().iloc[0] <= 1
+
+
+def test_table_of_the_folds_has_short_times_and_the_skill_against_the_best(base) -> None:
+    folds = base.folds.copy()
+    of_first = folds["fold"] == 1
+    folds.loc[of_first, "first_time"] = "2024-03-18T00:00:00+01:00"
+    folds.loc[~of_first, "first_time"] = "2024-03-18T00:00:00"
+    wide = wide_table(folds)
+    assert wide["first_time"].tolist() == ["2024-03-18T00:00+01:00", "2024-03-18"]
+    expected = folds.groupby("fold")["skill"].min()
+    np.testing.assert_allclose(wide["skill"], expected)
+    folds.loc[of_first & (folds["forecaster"] == "linear"), "skill"] = np.nan  # it makes no error
+    assert np.isnan(wide_table(folds)["skill"][0])
 
 
 def test_later_rows_change_nothing(base) -> None:
@@ -210,6 +223,8 @@ def test_backtest_of_a_panel_cuts_by_time(tmp_path) -> None:
         ({"step": 2}, "step=2, horizon=3. Use a larger --step"),
         ({"folds": 97}, "97 x 3 of 307 rows. Use fewer --folds"),
         ({"refit": "weekly"}, "refit='weekly'"),
+        ({"folds": 1.5}, "`folds` must be a whole number"),
+        ({"refit": 2}, "`refit` must be text"),
     ],
 )
 def test_backtest_refuses_before_it_fits(given: dict, message: str, tmp_path) -> None:

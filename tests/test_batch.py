@@ -6,12 +6,12 @@ import numpy as np
 import pandas as pd
 import pytest
 from click.testing import CliRunner
-from synthetic import load_frame, panel_frame
+from synthetic import load_frame, panel_frame, rebuilt
 
 import tsattn
 from tsattn.cli import main
 from tsattn.errors import DataError, SchemaMismatchError, UsageError
-from tsattn.pipeline.predicting import predict
+from tsattn.pipeline.predicting import predict, predict_with_reasons
 
 FEW = "50"  # rows at once: less than one series has
 
@@ -63,6 +63,26 @@ def test_pieces_give_what_the_whole_gives(
     assert done.exit_code == 0, done.output
     assert output.read_bytes() == (expected / "forecast.csv").read_bytes()
     assert sorted(path.name for path in tmp_path.iterdir()) == ["forecast.csv", f"latest{kind}"]
+
+
+def test_rows_without_a_time_are_numbered_as_in_the_whole_data(result, tmp_path) -> None:
+    fitted = rebuilt(result.fitted, time_columns=(), freq=None, calendar=())
+    frame = load_frame(61).drop(columns="time")
+    frame.loc[58:, ["load", "wind"]] = np.nan
+    forecast, explanation = predict_with_reasons(fitted, frame, explain=1)
+    assert forecast["origin_time"].tolist() == [58, 58, 58]
+    assert explanation["windows"][0]["origin_time"] == 58
+    assert forecast["time"].tolist() == [58, 59, 60]
+    with pytest.raises(DataError, match=r"no 'plan' at 61 for the data \(3 steps"):
+        predict(fitted, frame.assign(load=1.0, wind=1.0))
+    panel = rebuilt(result.fitted, time_columns=(), freq=None, calendar=(), id_column="town")
+    towns = panel_frame("ab", 71).iloc[7:].drop(columns="time").reset_index(drop=True)
+    write_table(towns, tmp_path / "towns.csv")
+    whole = predict(panel, towns)
+    assert whole["time"].tolist() == [61, 62, 63, 68, 69, 70]
+    output = tmp_path / "forecast.csv"
+    tsattn.predict_file(panel, tmp_path / "towns.csv", output, rows_at_once=20)
+    assert pd.read_csv(output)["time"].tolist() == whole["time"].tolist()
 
 
 def test_ids_may_be_the_names_of_folders(panel_model, expected, tmp_path) -> None:
@@ -187,14 +207,26 @@ def test_series_at_fault_stops_on_request(rows, panel_model, tmp_path) -> None:
     assert run(*given).exit_code == 9
 
 
+def test_a_gap_that_stops_is_said_to_be_of_its_series(panel_model) -> None:
+    frame = panel_frame()
+    gap = (frame.town == "c") & (frame.time == "2021-03-03 05:00")
+    with pytest.raises(DataError, match=r"1 missing rows \(first at .* 05:00:00 of series 'c'\)"):
+        predict(panel_model, frame[~gap])
+    frame.loc[gap, "wind"] = np.nan
+    with pytest.raises(DataError, match=r"1 missing values .* 05:00:00 of series 'c'\)"):
+        predict(panel_model, frame)
+
+
 def test_nothing_is_written_if_every_series_is_at_fault(panel_model, tmp_path) -> None:
     short = panel_frame("ab", 9)
     write_table(short, tmp_path / "latest.csv")
     for rows in ("5", "1000"):
-        given = ["-o", tmp_path / "forecast.csv", "--rows-at-once", rows]
+        given = ["-o", tmp_path / "forecast.csv", "--rows-at-once", rows, "--log-json", "-"]
         done = run("predict", panel_model, tmp_path / "latest.csv", *given)
         assert done.exit_code == 3, done.output
         assert "2 series, none of which is" in done.stderr
+        (line,) = [line for line in done.stderr.splitlines() if line.startswith("{")]
+        assert json.loads(line)["series_skipped"] == 2
     assert [path.name for path in tmp_path.iterdir()] == ["latest.csv"]
 
 

@@ -106,9 +106,31 @@ def test_config_refuses_unknown_options(csv_path, tmp_path) -> None:
     assert "tsattn fit --help" in result.stderr
 
 
+def test_config_may_hold_every_option_of_the_command(monkeypatch, tmp_path) -> None:
+    config = tmp_path / "run.toml"
+    config.write_text('no-check = true\nresume = true\nwait = "3s"\nlog_json = "-"\nunits = 5\n')
+    waited = []
+    monkeypatch.setattr(
+        "tsattn.cli.scheduling.output_lock", lambda *_, **given: sys.exit(waited.append(given))
+    )
+    fitted = run("fit", "data.csv", "--target", "load", "--config", config)
+    assert waited[0]["wait"] == 3.0
+    assert json.loads(fitted.stderr)["command"] == "fit"
+    refused = run("backtest", "data.csv", "--target", "load", "--config", config)
+    assert refused.exit_code == 2
+    assert "log_json, no_check, resume, wait" in refused.stderr
+    assert "tsattn backtest --help" in refused.stderr
+    config.write_text('folds = 0\nstep = 7\nrefit = "every:2"\n')
+    bad = run("backtest", tmp_path / "no.csv", "--target", "load", "--config", config)
+    assert bad.exit_code == 2
+    assert "folds=0" in bad.stderr
+
+
 @pytest.mark.parametrize(
     ("line", "rule"),
     [
+        ('folds = "3"', "options of `fit`"),
+        ("wait = 3", "`wait` must be text"),
         ("units = {a = 1}", "`units` must be a whole number"),
         ("units = [5]", "`units` must be a whole number"),
         ("overwrite = 1", "`overwrite` must be true or false"),
@@ -534,6 +556,13 @@ def test_unknown_backend_of_the_environment_is_exit_code_2(model_directory, csv_
     )
 
 
+def test_check_says_nothing_of_the_backend(tmp_path) -> None:
+    done = shell('explain "$1" --check --quiet', tmp_path / "nothing")
+    assert done.returncode == 7
+    assert done.stderr.startswith("Error: A model must be a directory written by `tsattn fit`.")
+    assert len(done.stderr.splitlines()) == 1
+
+
 @pytest.mark.slow
 def test_predict_runs_with_stderr_closed(model_directory, tmp_path) -> None:
     frame = load_frame()
@@ -635,6 +664,11 @@ def test_scores_say_plainly_when_a_baseline_is_better(result, capsys) -> None:
     beaten = replace(evaluation, scores={**evaluation.scores, "linear": halved})
     print_fit(replace(result, evaluations={"test": beaten}), Path("model"))
     assert "linear is better than the model: its MSE is 50% lower" in capsys.readouterr().out
+    for part, text in ((0.999, "its MSE is less than 1% lower"), (0.0, "it makes no error")):
+        near = {unit: replace(each, squared=each.squared * part) for unit, each in model.items()}
+        beaten = replace(evaluation, scores={**evaluation.scores, "linear": near})
+        print_fit(replace(result, evaluations={"test": beaten}), Path("model"))
+        assert f"linear is better than the model: {text}" in capsys.readouterr().out
 
 
 @pytest.mark.parametrize("command", ["inspect", "fit"])

@@ -153,12 +153,12 @@ def test_page_renders_ranking_and_verdict(evil_directory) -> None:
     [
         ({"linear": 0.25, "last_value": 0.5}, "25% below that of the best baseline, linear"),
         ({"linear": -0.25, "last_value": 0.5}, "linear (ridge regression) is better"),
-        ({"linear": None}, ""),
+        ({"last_value": 0.5}, "50% below that of the best baseline, last value"),
     ],
 )
 def test_verdict_names_the_best_baseline(skill, sentence) -> None:
     assert sentence in verdict({"skill": skill})
-    if skill["linear"] == -0.25:
+    if skill.get("linear") == -0.25:
         assert "20% below that of the model" in verdict({"skill": skill})
 
 
@@ -293,3 +293,12 @@ def test_page_prints_from_a_browser_without_an_error(evil_directory, tmp_path) -
     output = tmp_path / "page.pdf"
     in_browser(evil_directory / "report.html", tmp_path, f"--print-to-pdf={output}")
     assert output.read_bytes()[:5] == b"%PDF-"
+
+
+def test_verdict_knows_a_baseline_without_errors() -> None:
+    errors = {"scaled": {"mse": {"overall": 0.0}}}
+    block = {"scaled": {"mse": {"overall": 0.3}}, "baselines": {"seasonal_naive": errors}}
+    skill = {"last_value": 0.9, "seasonal_naive": None}
+    assert "seasonal naive is better: it makes no error" in verdict({**block, "skill": skill})
+    assert verdict({**block, "scaled": errors["scaled"], "skill": {"seasonal_naive": None}}) == ""
+    assert "less than 1% below" in verdict({"skill": {"linear": -0.001}})

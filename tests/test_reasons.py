@@ -189,6 +189,8 @@ def test_command_prints_cells_in_csv_and_json(model_directory, tmp_path) -> None
     given = ("predict", model_directory, data, "--explain", 3, "--quiet")
     assert run(*given).stdout.splitlines()[0].endswith(",why_1,why_2,why_3")
     content = json.loads(run(*given, "--json").stdout)
+    (origin,) = {row["origin_time"] for row in content["forecast"]}
+    assert {entry["origin_time"] for entry in content["explanation"]["windows"]} == {origin}
     assert content["forecast"][0]["why_3"].endswith("%")
     assert content["explanation"]["windows"][0]["target"] == "load"
     without = run("predict", model_directory, data, "--json", "--quiet")

@@ -79,7 +79,9 @@ def test_scaler_survives_json(scaler):
 
 def test_check_targets_refuses_a_target_that_is_constant_or_missing(values, scaler):
     check_targets(scaler, ["y", "x"], "data.csv")
-    with pytest.raises(DataError, match=r"Received: 'flat', always 7 .*Name another target"):
+    with pytest.raises(
+        DataError, match=r"Received: 'flat', always 7 .*Name another target .*--drop"
+    ):
         check_targets(scaler, ["y", "flat"], "data.csv")
     values[:, 0] = np.nan
     with pytest.raises(DataError, match=r"Received: 'y', .*or missing there"):

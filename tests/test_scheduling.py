@@ -178,6 +178,14 @@ def test_log_that_cannot_be_written_is_said_before_any_work(panel_model, latest,
     assert not (tmp_path / "f.csv").exists()
 
 
+def test_log_tells_a_fit_that_was_interrupted_and_saved(tmp_path) -> None:
+    for code, error in ((130, "interrupted"), (9, None)):
+        with pytest.raises(SystemExit), logged(str(tmp_path / "log"), Run(command="fit")):
+            sys.exit(code)
+        line = json.loads((tmp_path / "log").read_text().splitlines()[-1])
+        assert (line["exit_code"], line["error"]) == (code, error)
+
+
 def log_lines(path, number: int) -> None:
     for i in range(200):
         with logged(str(path), Run(command=f"{number}-{i}", error="x" * 3000)):

@@ -71,8 +71,10 @@ def test_update_keeps_scaler_and_structure_and_makes_the_rest_anew(folder, updat
     names = {path.name for path in (folder / "newer").iterdir()}
     assert {path.name for path in (folder / "model").iterdir()} == names
     metrics = json.loads((folder / "newer" / "metrics.json").read_text())
-    assert metrics["updated_from"] == str(folder / "model")
-    assert f"tsattn update {folder / 'model'}" in (folder / "newer" / "report.html").read_text()
+    started = {"model": str(folder / "model"), "epochs": 3, "learning_rate": 0.0005}
+    assert metrics["updated_from"] == started
+    again = f"tsattn update {folder / 'model'} new.csv --epochs 3 --learning-rate 0.0005 -o model"
+    assert again in (folder / "newer" / "report.html").read_text()
     assert len(pd.read_csv(folder / "newer" / "history.csv")) <= 3
 
 
@@ -112,6 +114,10 @@ def test_update_refuses_data_that_does_not_match(folder, tmp_path) -> None:
         update(folder / "model", frame[::2])
     with pytest.raises(UsageError, match="must lie apart from the model directory"):
         update(folder / "model", frame, output=folder / "model", overwrite=True)
+    with pytest.raises(UsageError, match=r"`epochs` must be a whole number.*epochs=1\.5"):
+        update(folder / "model", frame, epochs=1.5)
+    with pytest.raises(UsageError, match=r"`learning_rate` must be a number"):
+        update(folder / "model", frame, learning_rate="fast")
     with pytest.raises(UsageError, match=r"epochs=0"):
         update(folder / "model", frame, epochs=0)
     with pytest.raises(UsageError, match=r"learning_rate=nan"):

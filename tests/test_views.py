@@ -86,6 +86,8 @@ def test_columns_count_by_their_last_known_row(fitted) -> None:
     assert found == {"early": (last["shift"] == "early").sum(), "late": 59}
     assert sizes(tsattn.explain(fitted, table, by="flag")) == {"False": 196, "True": 98}
     assert sizes(tsattn.explain(fitted, table, by="count")) == {"2": 221, "missing": 73}
+    table["count"] = np.where(np.arange(307) % 3 == 0, np.inf, 2.0)
+    assert set(sizes(tsattn.explain(fitted, table, by="count"))) == {"2.0", "inf"}
 
 
 def test_numbers_are_grouped_in_quartiles(fitted) -> None:
@@ -259,3 +261,9 @@ def test_options_that_do_not_go_together(arguments, message: str, model_director
     refused = run("explain", model_directory, *arguments)
     assert refused.exit_code == 2, refused.output
     assert message in refused.stderr
+
+
+def test_groups_by_nothing_are_refused(model_directory, csv_path) -> None:
+    refused = run("explain", model_directory, "--data", csv_path, "--by", "")
+    assert refused.exit_code == 2, refused.output
+    assert "Received: by=; there are 'time'" in refused.stderr

@@ -189,18 +189,21 @@ def wide_table(table: pd.DataFrame) -> pd.DataFrame:
     """Return one row for each fold of a `fold_table`, as a person reads it.
 
     Columns: `fold, first_time, fitted, windows, mae_model`, the MAE of each baseline; `skill`
-    against the baseline with the lowest MSE of the fold; coverage; `drift` where there is any.
+    against the baseline with the lowest MSE of the fold, NaN where that makes no error; coverage;
+    `drift` where there is any.
     """
     model = table[table["forecaster"] == MODEL].set_index("fold")
     names = [name for name in table["forecaster"].unique() if name != MODEL]
     errors = table.pivot(index="fold", columns="forecaster", values="mae")
     wide = pd.DataFrame(index=model.index)
-    wide["first_time"] = model["first_time"].str.removesuffix(":00").str.removesuffix("T00:00")
+    times = model["first_time"].str.replace("T00:00:00$", "", regex=True)
+    wide["first_time"] = times.str.replace(r"(T\d\d:\d\d):00(?=$|[+-])", r"\1", regex=True)
     wide["fitted"] = model["is_refitted"].map({True: "anew", False: ""})
     wide["windows"] = model["num_windows"]
     for name in (MODEL, *names):
         wide[f"mae_{name}"] = errors[name]
-    wide["skill"] = table.groupby("fold")["skill"].min()
+    skill = table[table["forecaster"] != MODEL].groupby("fold")["skill"]
+    wide["skill"] = skill.apply(lambda values: values.min(skipna=False))
     for name in map(str, table):
         if name.startswith("coverage_"):
             wide[name] = model[name]

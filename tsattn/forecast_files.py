@@ -123,7 +123,9 @@ class ForecastSpool:
         file.write('{\n  "forecast": [')
         for number, frame in enumerate(self.frames()):
             document = {"forecast": frame.to_dict("records")}
-            text = json.dumps(document, indent=2, allow_nan=False, ensure_ascii=False, default=str)
+            text = json.dumps(
+                document, indent=2, allow_nan=False, ensure_ascii=False, default=_as_text
+            )
             body = text[text.index("[") + 1 : text.rindex("]")].rstrip()
             file.write(f"{',' if number else ''}{body}")
         file.write("\n  ]")
@@ -131,3 +133,8 @@ class ForecastSpool:
             text = json.dumps({name: value}, indent=2, allow_nan=False, ensure_ascii=False)
             file.write(f",{text[1:-2]}")
         file.write("\n}\n")
+
+
+def _as_text(value: object) -> str:
+    """Return a time as ISO text, as other documents have it."""
+    return value.isoformat() if isinstance(value, pd.Timestamp) else str(value)

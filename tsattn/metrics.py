@@ -107,6 +107,12 @@ def skill(scores: Scores, baseline: Scores) -> float | None:
     return _number(1 - scores.mse / baseline.mse) if baseline.mse > 0 else None
 
 
+def percent_lower(skill: float) -> str:
+    """Return by how much the MSE of a baseline is lower than the model's, for a skill below 0."""
+    part = skill / (skill - 1)
+    return f"{part:.0%}" if part >= 0.005 else "less than 1%"
+
+
 def seasonal_naive_mae(
     values: np.ndarray, rows: Sequence[slice], num_targets: int, seasonality: int
 ) -> np.ndarray:

@@ -44,7 +44,7 @@ def write_report(
     evaluations: dict[str, Evaluation],
     *,
     notes: Sequence[str] = (),
-    updated_from: str | None = None,
+    updated_from: dict[str, Any] | None = None,
 ) -> None:
     """Write metrics, history, forecasts, attention and plots of a model into its directory.
 

@@ -65,6 +65,7 @@ def logged(log: str | None, run: Run) -> Iterator[Run]:
         raise
     except SystemExit as leaving:
         run.exit_code = leaving.code if isinstance(leaving.code, int) else 0
+        run.error = "interrupted" if run.exit_code == INTERRUPTED else None
         raise
     except BaseException as error:
         run.exit_code, run.error = CRASHED, f"{type(error).__name__}: {error}"

@@ -100,7 +100,7 @@ def _by_column(
         numbers = values.to_numpy(dtype=np.float64, na_value=np.nan)
         found = _at_last_rows(column, numbers, windows, series, table, source)
         return _quartiles(found, f"{column} in the last known row (quartiles)")
-    if is_number and (known == known.round()).all():
+    if is_number and np.isfinite(known.to_numpy(np.float64)).all() and (known % 1 == 0).all():
         values = values.astype("Int64")  # 1.0 is written 1
     texts = values.astype("string").str.strip()
     if column == series.schema.id_column:

@@ -1,4 +1,4 @@
-"""Config files: options of `fit` in TOML or JSON, or those a model directory was made with."""
+"""Config files: options of a command in TOML or JSON, or those a model was made with."""
 
 import json
 import tomllib
@@ -11,19 +11,29 @@ from tsattn.config import FitOptions, require
 from tsattn.errors import UsageError
 from tsattn.option_checks import as_type
 
-# Options of the command that are none of the model.
-_COMMAND_TYPES = {"output": str, "overwrite": bool, "json": bool, "quiet": bool}
+# Options of commands that are none of the model.
+_COMMAND_TYPES = {
+    **dict.fromkeys(("overwrite", "json", "quiet", "no_check", "resume"), bool),
+    **dict.fromkeys(("output", "wait", "log_json", "refit"), str),
+    **dict.fromkeys(("folds", "step"), int),
+}
 
 
-def read_config(path: Path) -> dict[str, Any]:
+def read_config(path: Path, command: str, options: Collection[str]) -> dict[str, Any]:
     """Return the options in a file, with the types that `FitOptions` has.
+
+    Args:
+        path: The file.
+        command: The name of the command that is given them.
+        options: The names of its options, such as `log_json`.
 
     Raises:
         UsageError: it cannot be read, or an option is unknown or of another type.
     """
     given = {name.replace("-", "_"): value for name, value in _read_table(path).items()}
-    types = {field.name: field.type for field in fields(FitOptions)} | _COMMAND_TYPES
-    _refuse_unknown(set(given) - set(types), path)
+    types = {field.name: field.type for field in fields(FitOptions)}
+    types |= {name: kind for name, kind in _COMMAND_TYPES.items() if name in options}
+    _refuse_unknown(set(given) - set(types), path, command)
     checked = {name: as_type(name, value, types[name]) for name, value in given.items()}
     return {name: value for name, value in checked.items() if value is not None}
 
@@ -47,10 +57,10 @@ def _read_table(path: Path) -> dict[str, Any]:
     return dict(options)
 
 
-def _refuse_unknown(unknown: Collection[str], path: Path) -> None:
+def _refuse_unknown(unknown: Collection[str], path: Path, command: str) -> None:
     require(
         not unknown,
-        "A config may hold only options of `fit`.",
+        f"A config may hold only options of `{command}`.",
         f"{', '.join(sorted(unknown))} in {path}",
-        "Remove them; `tsattn fit --help` lists the options.",
+        f"Remove them; `tsattn {command} --help` lists the options.",
     )

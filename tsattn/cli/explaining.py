@@ -48,6 +48,10 @@ def explain(
     _check_options(data, split, output, check, seeds, refit, overwrite)
     view = views.Views(**viewed)
     views.check_views(view, has_data=data is not None, check=check)
+    if check:
+        from tsattn.backend import start_keras
+
+        start_keras()
     from tsattn.cli import printing
     from tsattn.pipeline import explaining
     from tsattn.progress import Progress
@@ -64,8 +68,8 @@ def explain(
     else:
         given: dict[str, Any] = {"split": split or "all", "runtime": runtime, "output": output}
         given |= {"overwrite": overwrite, "progress": progress}
-        show = views.show_groups if view.by else views.show_drift if view.against else None
-        if show:
+        if view.by is not None or view.against is not None:
+            show = views.show_drift if view.by is None else views.show_groups
             show(model, data, view, as_json=as_json, **given)
             return
         explanation = explaining.explain_windows(

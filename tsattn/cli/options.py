@@ -97,7 +97,8 @@ def _read_config(ctx: click.Context, _: click.Parameter, path: Path | None) -> N
     """Make the options of a file the defaults of the command line, which then wins over it."""
     if path is None:
         return
-    given = read_config(path)
+    own = {str(parameter.name).removeprefix("as_") for parameter in ctx.command.params}
+    given = read_config(path, str(ctx.command.name), own)
     if "json" in given:
         given["as_json"] = given.pop("json")
     multiple = {parameter.name for parameter in ctx.command.params if parameter.multiple}

@@ -132,6 +132,7 @@ def _predict(
         from tsattn.progress import Progress
 
     def tell(reason: str) -> None:
+        run.series_skipped = (run.series_skipped or 0) + 1
         click.echo(f"Skipped: {reason}", err=True)
 
     with forecast_file(

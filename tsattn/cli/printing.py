@@ -13,6 +13,7 @@ from tsattn.data.registry import PUBLIC_DATASETS
 from tsattn.data.windows import evenly_spaced
 from tsattn.horizon_profiles import HORIZON_MEANING, summarize_horizon
 from tsattn.linear_profiles import LINEAR_MEANING, summarize_linear
+from tsattn.metrics import percent_lower
 from tsattn.outputs import explanation_path
 from tsattn.profiles import describe_scores, summarize_profile
 from tsattn.rankings import RANKING_MEANING
@@ -186,11 +187,14 @@ def _print_scores(evaluation: "Evaluation", title: str) -> None:
     click.echo(f"{title}, {windows} (skill of the model: 1 - MSE / MSE of the baseline)\n")
     scores = score_table(evaluation)
     click.echo(table(scores, SCORE_FORMATS))
-    for name, skill in zip(scores["forecaster"], scores["skill"], strict=True):
-        if skill < 0:
+    columns = (scores[name] for name in ("forecaster", "skill", "scaled_mse"))
+    for name, skill, mse in zip(*columns, strict=True):
+        if pd.notna(skill) and skill < 0:
             click.echo(
-                f"\n{name} is better than the model: its MSE is {skill / (skill - 1):.0%} lower"
+                f"\n{name} is better than the model: its MSE is {percent_lower(skill)} lower"
             )
+        elif mse == 0 < scores["scaled_mse"].iloc[0]:
+            click.echo(f"\n{name} is better than the model: it makes no error")
     if evaluation.coverage:
         click.echo("\nintervals: how many of the values they hold, and how wide they are")
         click.echo(table(coverage_table(evaluation), COVERAGE_FORMATS))

@@ -138,5 +138,6 @@ def check_targets(scaler: Scaler, targets: Sequence[str], source: str) -> None:
             value = scaler.mean[scaler.features.index(name)]
             raise DataError(
                 f"{source}: a target must change in the train rows. Received: {name!r}, always "
-                f"{value:g} or missing there. Name another target, or give more data."
+                f"{value:g} or missing there. Name another target (of `all`, leave it out with "
+                "--drop), or give more data."
             )

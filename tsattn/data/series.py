@@ -199,7 +199,7 @@ def close_gaps(series: TimeSeries, absent: np.ndarray, source: str) -> TimeSerie
 
 def _describe_gaps(series: TimeSeries, absent: np.ndarray, source: str) -> str:
     if len(absent):
-        first = ", ".join(str(series.times[row]) for row in absent[:5])
+        first = ", ".join(_moment(series, row) for row in absent[:5])
         return (
             f"{source}: every time step must have a row. Received: {len(absent)} missing rows "
             f"(first at {first}). Fill them with --fill ffill|seasonal."
@@ -212,10 +212,16 @@ def _describe_gaps(series: TimeSeries, absent: np.ndarray, source: str) -> str:
         row = int(np.argmax(missing[:, i]))
         parts.append(
             f"column {series.schema.features[i]!r} has {counts[i]} missing values "
-            f"(first at row {row}, {series.times[row]})"
+            f"(first at row {row}, {_moment(series, row)})"
         )
     remedy = "Fill them with --fill ffill|seasonal, or drop the rows."
     return f"{source}: {'; '.join(parts)}. {remedy}"
+
+
+def _moment(series: TimeSeries, row: int) -> str:
+    """Return the time of a row, and the series of a panel that it belongs to."""
+    name = series.series_ids[int(series.series_of(np.array(row)))]
+    return f"{series.times[row]}{'' if name == NO_ID else f' of series {name!r}'}"
 
 
 def extend_series(series: TimeSeries, steps: int) -> TimeSeries:

@@ -22,6 +22,7 @@ class Groups:
 
     names: dict[object, str]  # of every id as it is read
     group_of: dict[str, int]
+    num_rows: dict[str, int]  # of each series
 
     @property
     def count(self) -> int:
@@ -63,7 +64,7 @@ def find_groups(
             group, rows = group + 1, 0
         group_of[name] = group
         rows += size
-    return Groups(names=names, group_of=group_of)
+    return Groups(names=names, group_of=group_of, num_rows=sizes)
 
 
 def _names(values: list[object], source: str) -> dict[object, str]:

@@ -2,6 +2,7 @@
 
 from typing import Any
 
+from tsattn.metrics import percent_lower
 from tsattn.page.markup import Markup, join, number, table, tag
 
 _NAMES = {
@@ -16,6 +17,10 @@ _METRICS = {"mse": "MSE", "mae": "MAE", "rmse": "RMSE", "smape": "sMAPE", "mase"
 def verdict(block: dict[str, Any]) -> Markup:
     """Return a plain sentence on the model beside the best baseline."""
     known = {name: value for name, value in block["skill"].items() if value is not None}
+    for name in block["skill"]:
+        if name not in known and _is_perfect(block, name):
+            text = f"The baseline {_NAMES.get(name, name)} is better: it makes no error."
+            return tag("p", text, class_="lead bad")
     if not known:
         return Markup("")
     name = min(known, key=lambda each: known[each])
@@ -24,8 +29,14 @@ def verdict(block: dict[str, Any]) -> Markup:
         text = f"The mean squared error is {skill:.0%} below that of {best}."
         return tag("p", text, class_="lead good")
     text = f"The baseline {_NAMES.get(name, name)} is better: its mean squared error is "
-    text += f"{skill / (skill - 1):.0%} below that of the model."
+    text += f"{percent_lower(skill)} below that of the model."
     return tag("p", text, class_="lead bad")
+
+
+def _is_perfect(block: dict[str, Any], baseline: str) -> bool:
+    """Return whether a baseline makes no error where the model does."""
+    errors = block["baselines"][baseline]["scaled"]["mse"]["overall"]
+    return bool(errors == 0 and block["scaled"]["mse"]["overall"] != 0)
 
 
 def accuracy_section(block: dict[str, Any], split: str) -> Markup:

@@ -179,7 +179,7 @@ def _data(schema: Schema, metrics: dict[str, Any], path: str | None) -> Markup:
 
 def _command(options: FitOptions, path: str | None, updated_from: object) -> str:
     """Return the command of the fit, or of the update, that made a model."""
-    if isinstance(updated_from, str):
+    if isinstance(updated_from, dict):
         return update_command(updated_from, path)
     return fit_command(options, path)
 

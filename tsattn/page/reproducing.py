@@ -1,7 +1,9 @@
 """The command that makes a model again."""
 
 import shlex
+from collections.abc import Mapping
 from dataclasses import fields
+from typing import Any
 
 from tsattn.config import FitOptions, as_names
 
@@ -33,9 +35,13 @@ def fit_command(options: FitOptions, data_path: str | None) -> str:
     return shlex.join(words)
 
 
-def update_command(model: str, data_path: str | None) -> str:
-    """Return the command of an update of a model."""
-    return shlex.join(["tsattn", "update", model, data_path or "new.csv", "-o", "model"])
+def update_command(updated_from: Mapping[str, Any], data_path: str | None) -> str:
+    """Return the command of an update: `model`, `epochs` and `learning_rate` are what it said."""
+    words = ["tsattn", "update", str(updated_from.get("model")), data_path or "new.csv"]
+    for name in ("epochs", "learning_rate"):
+        if name in updated_from:
+            words += [f"--{name.replace('_', '-')}", f"{updated_from[name]}"]
+    return shlex.join([*words, "-o", "model"])
 
 
 def _plain(value: object) -> object:

@@ -30,7 +30,7 @@ from tsattn.fitted import FittedForecaster, time_text
 from tsattn.forecasts import FLOAT_FORMAT
 from tsattn.json_files import write_json
 from tsattn.model_directory import file_sha256, write_manifest
-from tsattn.option_checks import check_options
+from tsattn.option_checks import as_type, check_options
 from tsattn.outputs import BACKTEST, atomic_directory, check_output
 from tsattn.pipeline.evaluating import evaluate_fitted
 from tsattn.pipeline.fitting import fit
@@ -95,10 +95,10 @@ def backtest(
         OutputError: the output cannot be written.
     """
     check_options(options)
-    period = parse_refit(refit)
+    period = parse_refit(as_type("refit", refit, str))
     for name, value in (("folds", folds), ("step", step)):
         require(
-            value is None or value >= 1,
+            value is None or as_type(name, value, int) >= 1,
             f"`{name}` must be at least 1.",
             f"{name}={value}",
             "Give a larger number.",
@@ -191,7 +191,8 @@ def _run(
             store.write(number, fold)
         done.append(fold)
         if fold.forecasts is not None:
-            best = min(fold.result["skill"].values(), default=None, key=lambda x: (x is None, x))
+            skills = fold.result["skill"].values()  # None: against a baseline without errors
+            best = None if None in skills else min(skills)
             against = "" if best is None else f", skill {best:+.1%} against the best baseline"
             progress.note(f"{name}: {fold.result['num_windows']:,} windows{against}")
     return done

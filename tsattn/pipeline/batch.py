@@ -192,4 +192,5 @@ class _Batch:
             if self.future_source is not None:
                 table = self._read(self._future_folder, group, known)
                 ahead = [] if table is None else [(table, self.future_source)]
-            yield forecast_table(fitted, frame, self.source, ahead, self.rules)
+            num_rows = self.groups.num_rows
+            yield forecast_table(fitted, frame, self.source, ahead, self.rules, num_rows)

@@ -65,7 +65,8 @@ class FitResult:
     notes: tuple[str, ...]
     faithfulness: dict[str, Any] | None = None  # None where the profile was not tested
     checkpoint: Checkpoint | None = None  # what is left of the training, until it is saved
-    updated_from: str | None = None  # the model whose weights were the start; None without one
+    # The model whose weights were the start, epochs and learning rate; None without one.
+    updated_from: dict[str, Any] | None = None
 
     def to_json(self) -> dict[str, Any]:
         """Return the metrics of every split, and the notes, as JSON-ready values."""

@@ -1,7 +1,7 @@
 """The forecast that follows the last known row of every series of a table."""
 
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -76,6 +76,7 @@ def forecast_table(
     source: str,
     ahead: Sequence[tuple[pd.DataFrame, str]] = (),
     rules: Rules | None = None,
+    num_rows: Mapping[str, int] | None = None,
 ) -> TableForecast:
     """Forecast every series of a table, all at once if no fault of one keeps the others from it.
 
@@ -88,6 +89,8 @@ def forecast_table(
         source: What messages call the table.
         ahead: More tables of rows known ahead, and what messages call them.
         rules: What is asked of a series.
+        num_rows: How many rows each series has, where these are only the last of them: rows that
+            carry no time are numbered from the first. None where the table has them all.
 
     Raises:
         SchemaMismatchError, DataError: a series at fault that may not be skipped.
@@ -96,7 +99,9 @@ def forecast_table(
         _GroupedTable(table, name, group_rows(table, fitted.schema, name))
         for table, name in ((frame, source), *ahead)
     ]
-    return _forecast_series(fitted, list(tables[0].groups), tables, rules or Rules())
+    groups = tables[0].groups
+    num_rows = num_rows or {name: len(rows) for name, rows in groups.items()}
+    return _forecast_series(fitted, list(groups), tables, rules or Rules(), num_rows)
 
 
 class _GroupedTable(NamedTuple):
@@ -114,21 +119,25 @@ class _GroupedTable(NamedTuple):
 
 
 def _forecast_series(
-    fitted: FittedForecaster, names: list[str], tables: list[_GroupedTable], rules: Rules
+    fitted: FittedForecaster,
+    names: list[str],
+    tables: list[_GroupedTable],
+    rules: Rules,
+    num_rows: Mapping[str, int],
 ) -> TableForecast:
     """Forecast some series; the first table is the data, the others are known ahead."""
     (frame, source), *ahead = [(table.of_series(names), table.source) for table in tables]
     ahead = [(table, name) for table, name in ahead if len(table)]
     try:
-        return _forecast_together(fitted, frame, source, ahead, rules)
+        return _forecast_together(fitted, frame, source, ahead, rules, num_rows)
     except (DataError, SchemaMismatchError) as error:
         if rules.on_skip is None or fitted.schema.id_column is None:
             raise
         if len(names) == 1:
             return TableForecast(skipped=[_about_series(error, names[0])])
     half = len(names) // 2
-    result = _forecast_series(fitted, names[:half], tables, rules)
-    result.add(_forecast_series(fitted, names[half:], tables, rules))
+    result = _forecast_series(fitted, names[:half], tables, rules, num_rows)
+    result.add(_forecast_series(fitted, names[half:], tables, rules, num_rows))
     return result
 
 
@@ -144,12 +153,15 @@ def _forecast_together(
     source: str,
     ahead: Sequence[tuple[pd.DataFrame, str]],
     rules: Rules,
+    num_rows: Mapping[str, int],
 ) -> TableForecast:
     """Forecast the series of a table as one; raise for what keeps them from being read."""
     schema = fitted.schema
     last = None if schema.fill else fitted.lookback
     tables = split_known(frame, schema, source, last)
     series = known_series(tables.known, schema, source)
+    if not schema.time_columns:
+        series = _numbered(series, tables.ahead, num_rows, source)
     extended = extend_series(series, fitted.horizon)
     origins = extended.borders[1:] - fitted.horizon
     if schema.future_covariates:
@@ -169,6 +181,18 @@ def _forecast_together(
         chosen = {series.series_ids[i] for i in usable}
         result.score = rules.gate.score(fitted, frame, source, chosen)
     return result
+
+
+def _numbered(
+    series: TimeSeries, ahead: pd.DataFrame, num_rows: Mapping[str, int], source: str
+) -> TimeSeries:
+    """Return series that carry no time, the last rows of a table, with its numbers of the rows."""
+    rows_ahead = group_rows(ahead, series.schema, source)
+    numbers = []
+    for name, known in zip(series.series_ids, np.diff(series.borders), strict=True):
+        end = num_rows[name] - len(rows_ahead.get(name, ()))
+        numbers.append(np.arange(end - known, end))
+    return replace(series, times=pd.Index(np.concatenate(numbers)))
 
 
 def run(

@@ -74,11 +74,11 @@ def reasons_to_json(
     shares = dict(zip(fitted.schema.targets, fitted.linear_shares.tolist(), strict=True))
 
     def entry(reason: Reason) -> dict[str, Any]:
-        name = names[reason.window]
+        name, time = names[reason.window], series.times[origins[reason.window]]
         return {
             **({"series_id": name} if name != NO_ID else {}),
             "target": reason.target,
-            "origin_time": time_text(series.times[origins[reason.window]]),
+            "origin_time": time_text(time) if isinstance(time, pd.Timestamp) else int(time),
             "horizon_first": reason.horizon_first,
             "horizon_last": reason.horizon_last,
             "linear_path": shares[reason.target],

@@ -1,6 +1,6 @@
 """`update`: train a model further on newer rows, and keep the result only if it is no worse."""
 
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -21,7 +21,7 @@ from tsattn.fitted import FittedForecaster
 from tsattn.metrics import seasonal_naive_mae
 from tsattn.model_directory import load_fitted
 from tsattn.models import LINEAR_PATH
-from tsattn.option_checks import parse_split
+from tsattn.option_checks import as_type, parse_split
 from tsattn.outputs import check_output
 from tsattn.pipeline.evaluating import evaluate_fitted, unseen_rows
 from tsattn.pipeline.fitting import (
@@ -97,6 +97,8 @@ def update(
         DataError: there are too few new rows.
         UsageError: an option is wrong, the rows carry no time, or the output exists.
     """
+    as_type("epochs", epochs, int)
+    as_type("learning_rate", learning_rate, float | None)
     require(
         epochs >= 1, "`epochs` must be at least 1.", f"epochs={epochs}", "Give a larger number."
     )
@@ -134,7 +136,8 @@ def update(
             "command again."
         )
     _check_gate(result, old)
-    result = replace(result, updated_from=str(directory))
+    started_from = {"model": str(directory), **asdict(warm_start)}
+    result = replace(result, updated_from=started_from)
     update = Update(result=with_quick_check(result) if check else result, old=old)
     if output is not None:
         save(update.result, Path(output), overwrite=overwrite, progress=progress)
