@@ -52,6 +52,12 @@ class OutputError(TsattnError):
     exit_code = 8
 
 
+class WorkersLostError(TsattnError):
+    """Workers on this or other machines that are gone, and nobody took their work over."""
+
+    exit_code = 10
+
+
 class TrainingInterruptedError(TsattnError):
     """Training stopped by the user before there was a model to keep."""
 
