@@ -235,6 +235,26 @@ def test_python_call_has_the_engine(panel_model, latest, cluster, tmp_path) -> N
         tsattn.predict_file(panel_model, latest, tmp_path / "new.csv", engine="spark")
 
 
+def test_worker_without_the_package_is_named(
+    panel_model, latest, address, monkeypatch, tmp_path
+) -> None:
+    from distributed import Client
+
+    ask = Client.get_versions
+
+    def answer(client, **given):
+        found = ask(client, **given)
+        worker = max(found["workers"])
+        found["workers"][worker]["packages"]["tsattn"] = None
+        return found
+
+    monkeypatch.setattr(Client, "get_versions", answer)
+    done = run("predict", panel_model, latest, *FEW, *address, "-o", tmp_path / "out.csv")
+    assert done.exit_code == 2
+    assert "Received: tsattn None on tcp://127.0.0.1:" in done.stderr
+    assert "Install the same versions" in done.stderr
+
+
 def test_worker_that_differs_is_refused() -> None:
     task = remote.GroupTask(
         group=None, model=None, rules=None, packages=remote.packages(), offset=None

@@ -21,7 +21,7 @@ from tsattn.fitted import FittedForecaster
 from tsattn.pipeline.forecasting import Group, Rules, TableForecast
 from tsattn.pipeline.opening import Model
 from tsattn.pipeline.portable import PortableModel
-from tsattn.pipeline.remote import GroupTask, later, packages
+from tsattn.pipeline.remote import PACKAGES, GroupTask, later, packages
 from tsattn.progress import Progress
 
 _CONNECTING = 10.0  # seconds until a scheduler must have answered
@@ -64,7 +64,7 @@ def open_workers(engine: Engine, folder: Path, progress: Progress) -> Iterator["
         progress: Where notes go.
 
     Raises:
-        UsageError: no scheduler answers at the address.
+        UsageError: no scheduler answers at the address, or not all have the same packages.
         WorkersLostError: there are no workers.
     """
     import dask
@@ -78,6 +78,7 @@ def open_workers(engine: Engine, folder: Path, progress: Progress) -> Iterator["
             client.wait_for_workers(1, timeout=_WITHOUT_WORKERS)
         except TimeoutError:
             raise _no_workers() from None
+        _check_packages(client)
         yield DaskWorkers(client, progress)
 
 
@@ -114,6 +115,22 @@ def _connected(stack: ExitStack, engine: Engine, folder: Path) -> Any:
             "`dask_address` must be that of a running scheduler. Received: "
             f"{engine.address!r} ({' '.join(str(error).split())}). Start one with `dask scheduler`."
         ) from None
+
+
+def _check_packages(client: Any) -> None:
+    """Raise a UsageError unless scheduler and workers have the packages of this process."""
+    with _connection():
+        found = client.get_versions(packages=list(PACKAGES))
+    wanted = found["client"]["packages"]
+    for place, answer in {"the scheduler": found["scheduler"], **found["workers"]}.items():
+        has = answer["packages"]
+        other = [f"{name} {has[name]}" for name in PACKAGES if has[name] != wanted[name]]
+        if other:
+            here = ", ".join(f"{name} {wanted[name]}" for name in PACKAGES)
+            raise UsageError(
+                "Scheduler and workers must have the packages of the process that asks them. "
+                f"Received: {', '.join(other)} on {place}, {here} here. Install the same versions."
+            )
 
 
 class DaskWorkers:

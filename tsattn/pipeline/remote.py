@@ -9,7 +9,7 @@ from tsattn.errors import UsageError
 from tsattn.pipeline.forecasting import Group, Rules, TableForecast, forecast_group
 from tsattn.pipeline.portable import PortableModel
 
-_PACKAGES = ("tsattn", "numpy", "pandas", "onnxruntime")  # what the bytes of a forecast rest on
+PACKAGES = ("tsattn", "numpy", "pandas", "onnxruntime")  # what the bytes of a forecast rest on
 _one_at_a_time = Lock()  # Keras and the reading of tables are not made for several threads
 
 
@@ -48,7 +48,7 @@ class GroupTask:
 
 def packages() -> tuple[str, ...]:
     """Return the packages of this process that matter, with their versions."""
-    return tuple(f"{name} {importlib.metadata.version(name)}" for name in _PACKAGES)
+    return tuple(f"{name} {importlib.metadata.version(name)}" for name in PACKAGES)
 
 
 def later(reason: str) -> None:
