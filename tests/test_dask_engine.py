@@ -16,8 +16,10 @@ from test_batch import with_faults
 
 import tsattn
 from tsattn.cli import main
+from tsattn.engines import Engine
 from tsattn.errors import UsageError, WorkersLostError
 from tsattn.pipeline import dask_engine, remote
+from tsattn.progress import Progress
 
 FEW = ("--rows-at-once", "50")  # less than one series has: a group for each
 
@@ -167,6 +169,20 @@ def test_lost_worker_costs_no_more_than_its_group(panel_model, latest, cluster, 
     assert len(killed) == 1
     assert " is gone; another forecasts what it had not finished" in done.stderr
     assert (tmp_path / "dask.csv").read_bytes() == (tmp_path / "single.csv").read_bytes()
+
+
+def test_interrupt_of_all_processes_is_left_to_the_one_that_asks(tmp_path) -> None:
+    pytest.importorskip("distributed")
+    import psutil
+
+    before = set(psutil.Process().children())
+    with dask_engine.open_workers(Engine(name="dask", workers=1), tmp_path, Progress()):
+        workers = [process for process in psutil.Process().children() if process not in before]
+        assert workers
+        for process in workers:
+            process.send_signal(signal.SIGINT)
+        _, alive = psutil.wait_procs(workers, timeout=3)
+        assert set(alive) == set(workers)
 
 
 def test_cluster_without_workers_is_given_up(panel_model, latest, monkeypatch, tmp_path) -> None:

@@ -106,6 +106,7 @@ def _connected(stack: ExitStack, engine: Engine, folder: Path) -> Any:
             memory_limit=0,  # as in one process
             local_directory=str(folder),
             silence_logs=_SILENT,
+            preload="tsattn.pipeline.local_worker",
         )
         return stack.enter_context(Client(stack.enter_context(cluster)))
     try:
