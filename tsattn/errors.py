@@ -52,6 +52,10 @@ class OutputError(TsattnError):
     exit_code = 8
 
 
+class WorkersLostError(OutputError):
+    """Workers on this or other machines that are gone, so that there is no output to write."""
+
+
 class TrainingInterruptedError(TsattnError):
     """Training stopped by the user before there was a model to keep."""
 

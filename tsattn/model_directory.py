@@ -44,7 +44,7 @@ _PACKAGES = (
     "tsattn", "keras", "tensorflow", "jax", "torch", "numpy", "pandas", "scikit-learn", "onnx",
     "onnxruntime", "tf2onnx",
 )  # fmt: skip
-_FILES = ("model.keras", "config.json", "schema.json", "scaler.json", "linear.npz")
+FORECASTER_FILES = ("model.keras", "config.json", "schema.json", "scaler.json", "linear.npz")
 _CHUNK = 1 << 20
 
 
@@ -127,7 +127,7 @@ def check_directory(directory: Path) -> frozenset[str]:
     files = manifest.get("files")
     if not isinstance(files, dict):
         raise altered(directory / MANIFEST, "it lists no files")
-    for name in _FILES:
+    for name in FORECASTER_FILES:
         if name not in files:
             raise altered(directory / MANIFEST, f"it does not list {name}")
     for name, digest in files.items():

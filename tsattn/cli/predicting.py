@@ -8,8 +8,10 @@ import click
 
 from tsattn import config
 from tsattn.cli import options, scheduling
+from tsattn.cli.engine_options import engine_options
 from tsattn.cli.importing import fast_imports
 from tsattn.durations import parse_duration
+from tsattn.engines import Engine
 from tsattn.run_log import Run, logged
 
 SOME_SKIPPED = 9
@@ -54,6 +56,7 @@ ROWS_AT_ONCE = 200_000
     show_default=True,
     help="Larger panels are read in pieces of so many rows.",
 )
+@options.combined(engine_options)
 @options.runtime_option
 @scheduling.wait_option
 @scheduling.log_option
@@ -65,6 +68,9 @@ def predict(
     wait: str,
     log_json: str | None,
     explain: int | None,
+    engine: str,
+    dask_address: str | None,
+    dask_workers: int | None,
     overwrite: bool,
     quiet: bool,
     **given: Any,
@@ -77,6 +83,7 @@ def predict(
     run = Run(command="predict", model=str(model), data=str(data), output=place)
     with logged(log_json, run):
         seconds = parse_duration(wait, "wait")
+        given["engine"] = Engine(name=engine, address=dask_address, workers=dask_workers)
         _check_place(output, explain, overwrite)
         with scheduling.locked(output, seconds, quiet=quiet):
             # Another run may have written it while this one waited.
@@ -119,6 +126,7 @@ def _predict(
     max_age: str | None,
     fail_if_worse_than: str | None,
     rows_at_once: int,
+    engine: Engine,
     overwrite: bool,
     as_json: bool,
     quiet: bool,
@@ -145,6 +153,7 @@ def _predict(
             max_age, fail_if_worse_than, tell if on_error == "skip" else None, explain
         ),
         rows_at_once=rows_at_once,
+        engine=engine,
         progress=Progress(quiet=quiet),
     ) as result:
         if output is not None:

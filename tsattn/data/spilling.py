@@ -29,6 +29,10 @@ class Groups:
         """Number of groups."""
         return max(self.group_of.values()) + 1
 
+    def num_rows_of(self, group: int) -> dict[str, int]:
+        """Return how many rows each series of a group has."""
+        return {name: n for name, n in self.num_rows.items() if self.group_of[name] == group}
+
 
 def find_groups(
     pieces: Pieces, schema: Schema, source: str, *, rows_at_once: int, last: int | None

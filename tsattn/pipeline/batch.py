@@ -1,6 +1,6 @@
 """`predict_file`: forecasts of any number of series, at the memory of some of them."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,16 +14,15 @@ from tsattn.data.pieces import Pieces
 from tsattn.data.schema import Schema
 from tsattn.data.series import check_columns, needed_columns
 from tsattn.data.spilling import find_groups, read_spilled, spill
+from tsattn.engines import Engine
 from tsattn.fitted import FittedForecaster
 from tsattn.forecast_files import ForecastSpool
 from tsattn.outputs import check_output, working_folder
 from tsattn.pipeline.ahead import ahead_schema
-from tsattn.pipeline.forecasting import (
-    Rules,
-    TableForecast,
-    forecast_table,
-)
+from tsattn.pipeline.dask_engine import check_engine, open_workers
+from tsattn.pipeline.forecasting import Group, Rules, TableForecast, forecast_group
 from tsattn.pipeline.opening import RUNTIME, Model, open_fitted
+from tsattn.pipeline.portable import PortableModel
 from tsattn.pipeline.predicting import check_asked, finish, forecast_data, make_rules
 from tsattn.pipeline.reasoning import explanation_of, write_explained
 from tsattn.progress import Progress
@@ -55,6 +54,9 @@ def predict_file(
     on_skip: Callable[[str], None] | None = None,
     overwrite: bool = False,
     rows_at_once: int = ROWS_AT_ONCE,
+    engine: str = "single",
+    dask_address: str | None = None,
+    dask_workers: int | None = None,
     progress: Progress | None = None,
 ) -> BatchForecast:
     """Forecast all series of a file, or of a folder of files, into a CSV or Parquet file.
@@ -64,9 +66,14 @@ def predict_file(
     appears whole, or not at all, and is the same as that of `predict`, which tells the arguments;
     where a column is far from zero for its spread, to the rounding of float32.
 
+    With `engine="dask"` the groups are forecast by the workers of the scheduler at `dask_address`,
+    or by `dask_workers` processes on this machine (2), which a script must start under
+    `if __name__ == "__main__":`. The output has the same bytes.
+
     Raises:
-        UsageError: the output exists and may not be overwritten.
+        UsageError: the output exists and may not be overwritten; there is no Dask, or no scheduler.
         OutputError: it cannot be written.
+        WorkersLostError: the workers are gone.
         As `predict`.
     """
     output = Path(output)
@@ -80,6 +87,7 @@ def predict_file(
         runtime=runtime,
         rules=rules,
         rows_at_once=rows_at_once,
+        engine=Engine(name=engine, address=dask_address, workers=dask_workers),
         progress=progress or Progress(),
     ) as result:
         write_explained(result.spool, result.explanation, output, overwrite=overwrite)
@@ -96,6 +104,7 @@ def forecast_file(
     runtime: str,
     rules: Rules,
     rows_at_once: int,
+    engine: Engine,
     progress: Progress,
 ) -> Iterator[BatchForecast]:
     """Forecast a file and yield the forecasts, on disk where they are many; see `predict_file`."""
@@ -105,10 +114,13 @@ def forecast_file(
         f"rows_at_once={rows_at_once}",
         "Give a larger number.",
     )
+    check_engine(engine, model)
     fitted = open_fitted(model, runtime, progress)
     check_asked(fitted, future, rules)
     source = data.name
     if fitted.schema.id_column is None or not Pieces(data).has_more_rows_than(rows_at_once):
+        if engine.name != "single":
+            progress.note(f"{source}: one group of series, which this process forecasts")
         whole = forecast_data(fitted, data, future, rules, progress)
         finish(whole, rules, source)
         spool = ForecastSpool(data.parent)  # one table, which stays in memory
@@ -117,20 +129,40 @@ def forecast_file(
         yield _batch_forecast(spool, whole, rules)
         return
     with working_folder(output) as folder:
-        batch = _Batch(fitted, data, future, folder, rules, rows_at_once)
         spool, total = ForecastSpool(folder), TableForecast()
-        with progress.bar("forecasting") as bar:
-            for number, result in enumerate(batch.forecasts()):
-                if result.frame is not None:
-                    spool.add(result.frame)
-                result.frames = []
-                total.add(result)
-                bar(number + 1, batch.groups.count)
+        with _forecaster(engine, fitted, model, runtime, folder, rules, progress) as forecasts:
+            batch = _Batch(fitted, data, future, folder, rules, rows_at_once)
+            with progress.bar("forecasting") as bar:
+                for number, result in enumerate(forecasts(batch.groups())):
+                    if result.frame is not None:
+                        spool.add(result.frame)
+                    result.frames = []
+                    total.add(result)
+                    bar(number + 1, batch.count)
         spool.close()
         for note in dict.fromkeys(total.notes):
             progress.note(note)
         finish(total, rules, source)
         yield _batch_forecast(spool, total, rules)
+
+
+@contextmanager
+def _forecaster(
+    engine: Engine,
+    fitted: FittedForecaster,
+    model: Model,
+    runtime: str,
+    folder: Path,
+    rules: Rules,
+    progress: Progress,
+) -> Iterator[Callable[[Iterable[Group]], Iterator[TableForecast]]]:
+    """Yield what forecasts one group after another, in their order."""
+    if engine.name == "single" or isinstance(model, FittedForecaster):
+        yield lambda groups: (forecast_group(fitted, group, rules) for group in groups)
+        return
+    portable = PortableModel.read(Path(model), runtime)
+    with open_workers(engine, folder, progress) as workers:
+        yield lambda groups: workers.forecasts(groups, portable, rules)
 
 
 def _batch_forecast(spool: ForecastSpool, result: TableForecast, rules: Rules) -> BatchForecast:
@@ -165,7 +197,9 @@ class _Batch:
         pieces = Pieces(data)
         check_matches(pieces.head(rows_at_once), schema, self.source)
         size = None if self._last is None else self._last + fitted.horizon
-        self.groups = find_groups(pieces, schema, self.source, rows_at_once=rows_at_once, last=size)
+        self._groups = find_groups(
+            pieces, schema, self.source, rows_at_once=rows_at_once, last=size
+        )
         self._spill(pieces, schema, self.source, self._data_folder)
         if future is not None:
             known = ahead_schema(schema)
@@ -175,22 +209,30 @@ class _Batch:
     def _spill(self, pieces: Pieces, schema: Schema, source: str, folder: Path) -> None:
         folder.mkdir()
         rows, last = self._rows, self._last
-        spill(pieces, schema, source, self.groups, folder, rows_at_once=rows, last=last)
+        spill(pieces, schema, source, self._groups, folder, rows_at_once=rows, last=last)
 
     def _read(self, folder: Path, group: int, schema: Schema) -> pd.DataFrame | None:
         return read_spilled(folder, group, schema, rows_at_once=self._rows, last=self._last)
 
-    def forecasts(self) -> Iterator[TableForecast]:
-        """Yield the forecasts of one group of series after another, in the order of their ids."""
-        fitted = self.fitted
-        known = ahead_schema(fitted.schema)
-        for group in range(self.groups.count):
-            frame = self._read(self._data_folder, group, fitted.schema)
+    @property
+    def count(self) -> int:
+        """Number of groups."""
+        return self._groups.count
+
+    def groups(self) -> Iterator[Group]:
+        """Yield one group of series after another, in the order of their ids."""
+        known = ahead_schema(self.fitted.schema)
+        for number in range(self.count):
+            frame = self._read(self._data_folder, number, self.fitted.schema)
             if frame is None:
                 continue
             ahead = []
             if self.future_source is not None:
-                table = self._read(self._future_folder, group, known)
+                table = self._read(self._future_folder, number, known)
                 ahead = [] if table is None else [(table, self.future_source)]
-            num_rows = self.groups.num_rows
-            yield forecast_table(fitted, frame, self.source, ahead, self.rules, num_rows)
+            yield Group(
+                frame=frame,
+                source=self.source,
+                ahead=ahead,
+                num_rows=self._groups.num_rows_of(number),
+            )

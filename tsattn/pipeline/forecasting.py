@@ -70,6 +70,22 @@ class TableForecast:
         return sorted_forecast(pd.concat(self.frames, ignore_index=True))
 
 
+@dataclass(frozen=True, kw_only=True)
+class Group:
+    """Some series of a table, which are forecast together."""
+
+    frame: pd.DataFrame
+    source: str  # what messages call the table
+    ahead: Sequence[tuple[pd.DataFrame, str]] = ()  # as `forecast_table` takes it
+    num_rows: Mapping[str, int] | None = None  # likewise
+
+
+def forecast_group(fitted: FittedForecaster, group: Group, rules: Rules) -> TableForecast:
+    """Forecast a group of series; see `forecast_table`."""
+    tables = (group.frame, group.source, group.ahead)
+    return forecast_table(fitted, *tables, rules, group.num_rows)
+
+
 def forecast_table(
     fitted: FittedForecaster,
     frame: pd.DataFrame,
