@@ -441,8 +441,25 @@ def per_feature_forecast(window, future, weights, shape, segment, parts, statist
             )
             scores.append(score[0, 0].T)  # (segments, channels)
             kernel, bias = weights["mix"]
-            mixed = np.concatenate([contexts.ravel(), known]) @ kernel + bias
+            mixed = np.maximum(np.concatenate([contexts.ravel(), known]) @ kernel + bias, 0)
             kernel, bias = weights["head"]
-            steps = np.maximum(mixed, 0) @ kernel + bias
+            steps = mixed @ kernel + bias
             forecast[first - 1 : last, target] = steps[: last - first + 1]
+            if future is not None:
+                for step in range(first, last + 1):
+                    forecast[step - 1, target] += step_forecast(
+                        mixed, future[step - 1], weights, step - first, size
+                    )
     return forecast, np.stack(scores).reshape(targets, len(parts), *scores[0].shape)
+
+
+def step_forecast(mixed, known, weights, number, size):
+    """Return what the network that all steps share adds to a step, of a part of `size` steps."""
+    kernel, bias = weights["step_states"]
+    state = (mixed @ kernel + bias).reshape(size, -1)[number]
+    hidden = np.maximum(state + known @ weights["step_known_ahead"][0], 0)
+    for name, last in (("step_mix", False), ("step_head", True)):
+        kernel, bias = weights[name]
+        hidden = hidden @ kernel + bias
+        hidden = hidden if last else np.maximum(hidden, 0)
+    return hidden[0]

@@ -83,7 +83,7 @@ def test_forecast_agrees_with_loops(name: str, normalization: str) -> None:
     outputs = run(model, inputs)
     names = {
         "recurrent_0", "part_queries", "target_queries", "level", "known_ahead", "last_state",
-        "attention", "mix", "head",
+        "attention", "mix", "head", "step_states", "step_known_ahead", "step_mix", "step_head",
     }  # fmt: skip
     weights = {
         layer.name: [np.asarray(weight, "float64") for weight in layer.get_weights()]
