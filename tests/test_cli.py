@@ -328,7 +328,7 @@ def test_reverse_time_in_one_command_each(csv_path, tmp_path) -> None:
     assert fitted.exit_code == 0, fitted.output
     explained = run("explain", model)
     assert explained.exit_code == 0
-    assert explained.stdout.split()[:3] == ["feature", "role", "mass"]
+    assert explained.stdout.split()[:2] == ["feature", "mass"]
     assert "A contribution is what the value" in explained.stdout
     assert set(pd.read_csv(model / "attention" / "profile.csv").measure) == {"contribution"}
 
