@@ -59,8 +59,8 @@ LAYERS = {
         "profile_frames", "profiles", "rankings", "tensor_names",
     ),
     "evaluation": (
-        "baselines", "coverage", "data", "forecasts", "intervals", "metrics", "onnx_forecaster",
-        "profiles", "rankings", "running", "tensor_names",
+        "attention_sums", "baselines", "coverage", "data", "forecasts", "intervals", "metrics",
+        "onnx_forecaster", "profiles", "rankings", "running", "tensor_names",
     ),
     "fitted": (
         "baselines", "config", "data", "intervals", "onnx_forecaster", "option_checks", "profiles",

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from tsattn.data.windows import Windows, evenly_spaced
+from tsattn.data.windows import WindowBatch, Windows, evenly_spaced
 from tsattn.fitted import FittedForecaster
 from tsattn.profiles import ProfileSum, num_kept
 from tsattn.running import run_batches
@@ -39,14 +39,8 @@ def sum_attention(
         on_batch: Called with the windows done and their number.
     """
     sums: dict[str, ProfileSum] = {}
-    linear = fitted.linear if fitted.linear_shares.any() else None
     for index, batch, outputs in run_batches(fitted.model, windows, batch_size):
-        scores = outputs[ATTENTION_SCORES]
-        parts = {"attention": one_profile(scores, fitted.options.decoder)}
-        if FUTURE_SCORES in outputs:
-            parts["future_attention"] = outputs[FUTURE_SCORES]
-        if linear is not None:
-            parts["linear_inputs"] = np.abs(linear.values_read(batch, levels))
+        parts = parts_of_batch(fitted, batch, outputs, levels)
         for name, part in parts.items():
             if name not in sums:
                 kept = evenly_spaced(len(windows), num_kept(part.shape[1:]))
@@ -55,6 +49,21 @@ def sum_attention(
         if on_batch:
             on_batch(index.stop, len(windows))
     return AttentionSums(**sums)
+
+
+def parts_of_batch(
+    fitted: FittedForecaster,
+    batch: WindowBatch,
+    outputs: dict[str, np.ndarray],
+    levels: np.ndarray,
+) -> dict[str, np.ndarray]:
+    """Return what a batch adds to each field of `AttentionSums`, the windows first."""
+    parts = {"attention": one_profile(outputs[ATTENTION_SCORES], fitted.options.decoder)}
+    if FUTURE_SCORES in outputs:
+        parts["future_attention"] = outputs[FUTURE_SCORES]
+    if fitted.linear_shares.any():
+        parts["linear_inputs"] = np.abs(fitted.linear.values_read(batch, levels))
+    return parts
 
 
 def one_profile(scores: np.ndarray, decoder: str) -> np.ndarray:

@@ -11,7 +11,7 @@ import numpy as np
 import pandas as pd
 
 from tsattn.profiles import attention_rows, ranks_features
-from tsattn.rankings import cell_shares
+from tsattn.rankings import mean_shares
 
 ALL_FEATURES = "*"
 _COLUMNS = ("feature", "role", "lag_first", "lag_last")
@@ -54,12 +54,8 @@ def profile_cells(
     """
     ranks = ranks_features(profile)
     rows = profile if ranks else attention_rows(profile)
-    values = rows["mean"].to_numpy()
-    shares = np.zeros(len(rows))
-    for target, share in linear_shares.items():
-        others = [name for name in linear_shares if name != target] if targets_apart else []
-        linear = share if ranks else 0.0
-        shares += cell_shares(rows, values, target, linear, others) / len(linear_shares)
+    linear = linear_shares if ranks else dict.fromkeys(linear_shares, 0.0)
+    shares = mean_shares(rows, rows["mean"].to_numpy(), linear, targets_apart=targets_apart)
     is_feature = rows["kind"].iloc[0] == "feature"
     named = (
         rows.assign(mass=shares) if is_feature else rows.assign(mass=shares, feature=ALL_FEATURES)

@@ -140,10 +140,9 @@ class KeepCheckpoint(keras.callbacks.Callback):
         self.state = checkpoint.read()
 
     def restore(self, trainer: keras.Model) -> None:
-        """Give a compiled model, and its optimizer, the state that was kept, if there is one."""
+        """Give a compiled model, and its built optimizer, the state that was kept, if any."""
         if self.state is None:
             return
-        trainer.optimizer.build(trainer.trainable_variables)
         for variables, arrays in (
             (_variables(trainer), self.state.variables),
             (trainer.optimizer.variables, self.state.optimizer),

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from tsattn.attention_sums import mean_values, one_profile
 from tsattn.baselines import Forecaster, LinearBaseline
 from tsattn.coverage import Coverage, IntervalSum
 from tsattn.data.scaling import Scaler
@@ -97,8 +98,7 @@ def evaluate_windows(
         windows.lookback + windows.horizon,
         windows.num_targets * windows.lookback * windows.values.shape[1],
     )
-    rows = windows.values[windows.origins.min() - windows.lookback : windows.origins.max()]
-    mean_values = np.nanmean(rows, axis=0)
+    means = mean_values(windows)
     for index, batch, outputs in run_batches(model, windows):
         point, levels = point_and_quantiles(outputs[FORECAST], quantile_levels)
         actual = scaler.inverse_transform(batch.targets, columns)
@@ -123,15 +123,14 @@ def evaluate_windows(
         scores = outputs.get(ATTENTION_SCORES)
         if scores is not None and decoder == "recurrent":  # (batch, horizon, lookback)
             horizon_attention = _added(horizon_attention, scores, len(windows))
-            scores = scores.mean(axis=1)[..., None]  # (batch, lookback, 1)
         if scores is not None:
-            attention = _added(attention, scores, len(windows), blocks)
+            attention = _added(attention, one_profile(scores, decoder), len(windows), blocks)
         if FUTURE_SCORES in outputs:
             future_attention = _added(
                 future_attention, outputs[FUTURE_SCORES], len(windows), blocks
             )
         if linear_path is not None:
-            sizes = np.abs(linear_path.values_read(batch, mean_values))
+            sizes = np.abs(linear_path.values_read(batch, means))
             linear_inputs = _added(linear_inputs, sizes, len(windows), blocks)
         if on_batch:
             on_batch(index.stop, len(windows))

@@ -1,5 +1,6 @@
 """A trained forecaster with all that belongs to it."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -14,7 +15,7 @@ from tsattn.data.inputs import scaled_windows
 from tsattn.data.scaling import Scaler
 from tsattn.data.schema import Schema
 from tsattn.data.series import TimeSeries
-from tsattn.data.windows import Windows
+from tsattn.data.windows import Origins, Windows, find_origins
 from tsattn.intervals import Calibration
 from tsattn.onnx_forecaster import OnnxForecaster
 from tsattn.option_checks import parse_quantile_levels
@@ -62,6 +63,16 @@ class FittedForecaster:
             series, self.scaler, origins, lookback=self.lookback, horizon=self.horizon
         )
 
+    def find_origins(self, series: TimeSeries, parts: Sequence[slice]) -> Origins:
+        """Return the origins whose targets lie in some parts of a series, as in the fit."""
+        return find_origins(
+            series,
+            parts,
+            lookback=self.lookback,
+            horizon=self.horizon,
+            score_filled=self.options.score_filled,
+        )
+
     def baselines(self, series: TimeSeries) -> dict[str, Forecaster]:
         """Return the baselines for windows of a series."""
         return baseline_forecasters(seasonality(self.schema.freq), series.borders, self.linear)
@@ -94,6 +105,16 @@ class FittedForecaster:
         from tsattn.building import linear_shares
 
         return linear_shares(self.model)
+
+    @property
+    def shares_by_target(self) -> dict[str, float]:
+        """Share of the linear path in the forecast of each target, by its name."""
+        return dict(zip(self.schema.targets, self.linear_shares.tolist(), strict=True))
+
+    @property
+    def targets_apart(self) -> bool:
+        """Whether the network of a target reads none of the other targets."""
+        return self.options.encoder == "per-feature"
 
     def profile(self, attention: ProfileSum) -> AttentionProfile:
         """Return the attention profile of the scores added up."""

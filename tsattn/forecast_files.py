@@ -7,10 +7,8 @@ from typing import Any, TextIO
 
 import pandas as pd
 
-from tsattn.forecasts import forecast_csv, write_forecast
+from tsattn.forecasts import forecast_csv, is_parquet_name, write_forecast
 from tsattn.outputs import atomic_file
-
-_PARQUET = (".parquet", ".pq")
 
 
 class ForecastSpool:
@@ -91,7 +89,7 @@ class ForecastSpool:
             write_forecast(self._first, path, overwrite=overwrite)
             return
         with atomic_file(path, overwrite=overwrite) as partial:
-            if path.suffix.lower() in _PARQUET:
+            if is_parquet_name(path):
                 self._write_parquet(partial)
             else:
                 with partial.open("w", encoding="utf-8", newline="") as file:

@@ -103,12 +103,12 @@ def forecast_csv(forecast: pd.DataFrame) -> str:
 def write_forecast(forecast: pd.DataFrame, path: Path, *, overwrite: bool = False) -> None:
     """Write a forecast to a CSV or Parquet file, whole or not at all."""
     with atomic_file(path, overwrite=overwrite) as partial:
-        write_forecast_to(partial, forecast, path.suffix)
+        if is_parquet_name(path):
+            forecast.to_parquet(partial, index=False)
+        else:
+            partial.write_text(forecast_csv(forecast), "utf-8")
 
 
-def write_forecast_to(path: Path, forecast: pd.DataFrame, ending: str) -> None:
-    """Write a forecast to a new file: Parquet where the ending says so, else CSV."""
-    if ending.lower() in (".parquet", ".pq"):
-        forecast.to_parquet(path, index=False)
-    else:
-        path.write_text(forecast_csv(forecast), "utf-8")
+def is_parquet_name(path: Path) -> bool:
+    """Return whether a forecast of this name is written as Parquet, not as CSV."""
+    return path.suffix.lower() in (".parquet", ".pq")

@@ -7,7 +7,7 @@ import numpy as np
 import pandas as pd
 
 from tsattn.profiles import attention_rows, ranks_features
-from tsattn.rankings import cell_shares
+from tsattn.rankings import mean_shares
 
 _CELL = (
     "target", "feature", "kind", "role", "horizon_first", "horizon_last", "lag_first", "lag_last",
@@ -64,7 +64,8 @@ def profile_distance(
     if not ranks_features(reference):
         return _over_lags(attention_rows(profile), attention_rows(reference))
     now, before = (
-        _shares(frame, linear_shares, targets_apart=targets_apart) for frame in (profile, reference)
+        mean_shares(frame, frame["mean"].to_numpy(), linear_shares, targets_apart=targets_apart)
+        for frame in (profile, reference)
     )
     rows = []
     for (feature, role), own in profile.reset_index(drop=True).groupby(
@@ -91,17 +92,6 @@ def _same_cells(profile: pd.DataFrame, reference: pd.DataFrame) -> bool:
     return len(profile) == len(reference) and all(
         bool((profile[name].to_numpy() == reference[name].to_numpy()).all()) for name in _CELL
     )
-
-
-def _shares(
-    profile: pd.DataFrame, linear_shares: Mapping[str, float], *, targets_apart: bool
-) -> np.ndarray:
-    """Return the share of every row in the forecast, on average over targets: (rows,)."""
-    means, shares = profile["mean"].to_numpy(), np.zeros(len(profile))
-    for target, linear_share in linear_shares.items():
-        others = [name for name in linear_shares if name != target] if targets_apart else []
-        shares += cell_shares(profile, means, target, linear_share, others)
-    return shares / len(linear_shares)
 
 
 def _half_l1(before: np.ndarray, now: np.ndarray) -> float:

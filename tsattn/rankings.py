@@ -72,6 +72,32 @@ def cell_shares(
     return shares
 
 
+def mean_shares(
+    profile: pd.DataFrame,
+    values: np.ndarray,
+    linear_shares: Mapping[str, float],
+    *,
+    targets_apart: bool,
+) -> np.ndarray:
+    """Return `cell_shares` on average over the targets: (..., rows).
+
+    Args:
+        profile: Rows of attention and linear path.
+        values: (..., rows) what the rows have.
+        linear_shares: Share of the linear path in the forecast of each target.
+        targets_apart: Whether the network of a target reads none of the other targets.
+    """
+    shares = np.zeros(np.shape(values))
+    for target, share in linear_shares.items():
+        others = _not_read(target, linear_shares, targets_apart)
+        shares += cell_shares(profile, values, target, share, others) / len(linear_shares)
+    return shares
+
+
+def _not_read(target: str, targets: Collection[str], targets_apart: bool) -> list[str]:
+    return [name for name in targets if name != target] if targets_apart else []
+
+
 def feature_ranking(
     profile: pd.DataFrame,
     blocks: np.ndarray,
@@ -105,7 +131,7 @@ def feature_ranking(
     draws = np.random.default_rng(0).multinomial(len(blocks), even, size=_NUM_DRAWS)
     rankings = []
     for target, linear_share in linear_shares.items():
-        others = [name for name in linear_shares if name != target] if targets_apart else []
+        others = _not_read(target, linear_shares, targets_apart)
         # (groups,), then (draws, groups)
         share = cell_shares(groups, sums.sum(axis=0), target, linear_share, others)
         drawn = cell_shares(groups, draws @ sums, target, linear_share, others)

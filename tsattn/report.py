@@ -62,12 +62,11 @@ def write_report(
         forecasts.to_parquet(directory / "test_forecasts.parquet", index=False)
         if len(shown.forecast.origins) < len(shown.windows):
             metrics["test"]["forecasts_kept"] = len(shown.forecast.origins)
-    shares = fitted.linear_shares.tolist()
     metrics["num_parameters"] = fitted.network.count_params()
     metrics["data"] = _described(series, notes)
     if updated_from is not None:
         metrics["updated_from"] = updated_from
-    metrics["linear_path"] = dict(zip(fitted.schema.targets, shares, strict=True))
+    metrics["linear_path"] = fitted.shares_by_target
     write_json(directory / "metrics.json", metrics)
     epochs = history.to_frame()
     epochs.to_csv(directory / "history.csv", index=False, float_format=FLOAT_FORMAT)
@@ -102,7 +101,7 @@ def write_attention(
     frame = profile_frame(fitted, evaluation)
     directory.mkdir(exist_ok=True)
     frame.to_csv(directory / "profile.csv", index=False, float_format=FLOAT_FORMAT)
-    ranking = ranking_frame(fitted, evaluation)
+    ranking = ranking_frame(fitted, evaluation, frame)
     if ranking is not None:
         ranking.to_csv(directory / "ranking.csv", index=False, float_format=FLOAT_FORMAT)
     # (windows, steps, channels); of a recurrent decoder (windows, horizon, steps)
@@ -129,12 +128,13 @@ def write_attention(
     return profile
 
 
-def ranking_frame(fitted: FittedForecaster, evaluation: Evaluation) -> pd.DataFrame | None:
+def ranking_frame(
+    fitted: FittedForecaster, evaluation: Evaluation, frame: pd.DataFrame
+) -> pd.DataFrame | None:
     """Return the rows of `attention/ranking.csv`; None where nothing ranks the features.
 
-    The blocks of the intervals have the order of the rows of `profile_frame`.
+    The blocks of the intervals have the order of the rows of `frame`, which is `profile_frame`.
     """
-    frame = profile_frame(fitted, evaluation)
     if evaluation.attention is None or not ranks_features(frame):
         return None
     profile = fitted.profile(evaluation.attention)
@@ -148,8 +148,8 @@ def ranking_frame(fitted: FittedForecaster, evaluation: Evaluation) -> pd.DataFr
     return feature_ranking(
         frame,
         np.concatenate(blocks, axis=1),
-        dict(zip(fitted.schema.targets, fitted.linear_shares.tolist(), strict=True)),
-        targets_apart=fitted.options.encoder == "per-feature",
+        fitted.shares_by_target,
+        targets_apart=fitted.targets_apart,
     )
 
 

@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from tsattn.attention_sums import AttentionSums, one_profile
+from tsattn.attention_sums import AttentionSums, parts_of_batch
 from tsattn.config import require
 from tsattn.data.windows import WindowBatch
 from tsattn.errors import UsageError
@@ -15,7 +15,6 @@ from tsattn.linear_profiles import linear_rows
 from tsattn.profile_frames import profile_frame
 from tsattn.profiles import ProfileSum, attention_rows, describe_scores, ranks_features
 from tsattn.rankings import cell_shares
-from tsattn.tensor_names import ATTENTION_SCORES, FUTURE_SCORES
 
 _PARTS = ["horizon_first", "horizon_last"]
 
@@ -103,6 +102,7 @@ class Reasons:
         self.fitted = fitted
         self.count = count
         self.found: list[Reason] = []
+        self._rows: pd.DataFrame | None = None  # of the profile
         self._parts: list[_Part] = []
         self._num_windows = 0
 
@@ -113,12 +113,12 @@ class Reasons:
             UsageError: the scores do not compare features.
         """
         sums = self._sums(batch, outputs)
-        rows = profile_frame(self.fitted, sums)
-        if not self._parts:
-            self._parts = _parts_of(rows, self.fitted)
+        if self._rows is None:  # they differ in their means only, which are not read
+            self._rows = profile_frame(self.fitted, sums)
+            self._parts = _parts_of(self._rows, self.fitted)
         values = self._by_row(sums)  # (windows, rows)
         for part in self._parts:
-            shares = part.shares(rows, values)  # (windows, cells)
+            shares = part.shares(self._rows, values)  # (windows, cells)
             order = np.argsort(-shares, axis=1, kind="stable")[:, : self.count]
             for i, largest in enumerate(order):
                 cells = [part.cell(j, float(shares[i, j])) for j in largest if shares[i, j] > 0]
@@ -135,13 +135,9 @@ class Reasons:
 
     def _sums(self, batch: WindowBatch, outputs: dict[str, np.ndarray]) -> AttentionSums:
         """Return the scores of a batch, each window kept whole."""
-        parts = {"attention": one_profile(outputs[ATTENTION_SCORES], self.fitted.options.decoder)}
-        if FUTURE_SCORES in outputs:
-            parts["future_attention"] = outputs[FUTURE_SCORES]
-        if self.fitted.linear_shares.any():
-            # Relative to the mean of its own window, as the profile of this window alone would be.
-            levels = batch.inputs.mean(axis=1, keepdims=True)
-            parts["linear_inputs"] = np.abs(self.fitted.linear.values_read(batch, levels))
+        # Relative to the mean of its own window, as the profile of this window alone would be.
+        levels = batch.inputs.mean(axis=1, keepdims=True)
+        parts = parts_of_batch(self.fitted, batch, outputs, levels)
         sums = {name: ProfileSum(np.arange(len(batch.inputs))) for name in parts}
         for name, part in parts.items():
             sums[name].add(part)
@@ -178,12 +174,11 @@ def _parts_of(rows: pd.DataFrame, fitted: FittedForecaster) -> list[_Part]:
         UsageError: the scores do not compare features.
     """
     check_cells_compare(rows, fitted.options.attention)
-    targets, parts = fitted.schema.targets, []
-    for target, linear_share in zip(targets, fitted.linear_shares.tolist(), strict=True):
+    targets, is_apart, parts = fitted.schema.targets, fitted.targets_apart, []
+    for target, linear_share in fitted.shares_by_target.items():
         is_own = rows["target"].isin([target, "*"])
         network = attention_rows(rows[is_own])
         is_linear = is_own & ~rows.index.isin(network.index)
-        is_apart = fitted.options.encoder == "per-feature"
         for first, last in network[_PARTS].drop_duplicates().itertuples(index=False):
             of_part = network.index[network["horizon_first"] == first]
             used = np.flatnonzero(rows.index.isin(of_part) | is_linear)

@@ -94,14 +94,7 @@ def main() -> None:
     help="Keep every epoch in OUTPUT.checkpoint until the model is saved, and go on from what is "
     "there.",
 )
-@options.combined(
-    options.output_options,
-    options.data_options,
-    options.window_options,
-    (options.attention_option,),
-    options.model_options,
-    options.training_options,
-)
+@options.combined(options.output_options, options.fitting_options)
 def fit(
     data: Path,
     output: Path | None,
@@ -116,7 +109,7 @@ def fit(
 ) -> None:
     """Train a forecaster on DATA (CSV or Parquet), evaluate it and save it."""
     wanted = options.fit_options(given)
-    output = output or Path("model-" + "-".join(config.as_names(wanted.target)).replace("/", "_"))
+    output = output or options.default_output("model", wanted)
     run = Run(command="fit", model=str(output), data=str(data), output=str(output))
     with logged(log_json, run):
         option_checks.check_options(wanted)

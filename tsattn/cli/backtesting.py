@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from tsattn import config, option_checks
+from tsattn import option_checks
 from tsattn.cli import options
 
 if TYPE_CHECKING:
@@ -27,14 +27,7 @@ if TYPE_CHECKING:
     metavar="never|always|every:M",
     help="Fit in the first fold only, in every fold, or in every M-th.",
 )
-@options.combined(
-    options.output_options,
-    options.data_options,
-    options.window_options,
-    (options.attention_option,),
-    options.model_options,
-    options.training_options,
-)
+@options.combined(options.output_options, options.fitting_options)
 def backtest(
     data: Path,
     output: Path | None,
@@ -57,8 +50,7 @@ def backtest(
     """
     wanted = options.fit_options(given)
     option_checks.check_options(wanted)
-    target = "-".join(config.as_names(wanted.target)).replace("/", "_")
-    output = output or Path(f"backtest-{target}")
+    output = output or options.default_output("backtest", wanted)
     from tsattn.outputs import BACKTEST, check_output
 
     check_output(output, overwrite=overwrite, is_directory=True, kind=BACKTEST)

@@ -5,7 +5,6 @@ from typing import Any
 
 import click
 
-from tsattn import config
 from tsattn.cli import options
 
 DEFAULT_ATTENTIONS = ("none", "bottleneck", "additive")
@@ -47,7 +46,7 @@ def compare(
     """
     wanted = options.fit_options(given)
     names = [name.strip() for entry in attentions for name in entry.split(",") if name.strip()]
-    target = "-".join(config.as_names(wanted.target)).replace("/", "_")
+    output = output or options.default_output("compare", wanted)
     from tsattn.cli import printing
     from tsattn.pipeline import comparing
     from tsattn.progress import Progress
@@ -56,9 +55,9 @@ def compare(
         data,
         wanted,
         attentions=names,
-        output=output or Path(f"compare-{target}"),
+        output=output,
         num_seeds=seeds,
         overwrite=overwrite,
         progress=Progress(quiet=quiet),
     )
-    printing.print_comparison(result, output or Path(f"compare-{target}"), as_json=as_json)
+    printing.print_comparison(result, output, as_json=as_json)

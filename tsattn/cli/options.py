@@ -46,6 +46,11 @@ def fit_options(given: dict[str, Any]) -> config.FitOptions:
     return config.FitOptions(**wanted)
 
 
+def default_output(kind: str, wanted: config.FitOptions) -> Path:
+    """Return the folder that is written where none is named, such as `model-load`."""
+    return Path(f"{kind}-" + "-".join(config.as_names(wanted.target)).replace("/", "_"))
+
+
 def _overruled(wanted: dict[str, Any], in_file: Mapping[str, Any], from_file: set[str]) -> set[str]:
     """Return the options of a config that the command line leaves no place for.
 
@@ -221,4 +226,11 @@ training_options = (
     _option("--windows-per-epoch", "Windows drawn for each epoch.", "all", type=int),
     seed_option,
     _choice("--backend", config.BACKENDS, "Backend of Keras.", "KERAS_BACKEND, or tensorflow"),
+)
+fitting_options = (  # all that a single fit can be told
+    *data_options,
+    *window_options,
+    attention_option,
+    *model_options,
+    *training_options,
 )

@@ -6,11 +6,10 @@ from typing import Any
 import pandas as pd
 
 from tsattn.linear_profiles import LINEAR_MEANING, summarize_linear
-from tsattn.model_directory import read_json
 from tsattn.page.heatmap import heatmap
 from tsattn.page.markup import Markup, bullets, figure, join, number, table, tag
 from tsattn.profiles import describe_scores, summarize_profile
-from tsattn.saved_attention import read_profile
+from tsattn.saved_attention import read_faithfulness, read_profile, read_ranking
 from tsattn.verdicts import (
     LEAST_AGREEMENT,
     LEAST_CHANGE,
@@ -71,8 +70,8 @@ def attention_section(directory: Path) -> Markup:
     windows = int(profile["num_windows"].iloc[0])
     return join(
         tag("h2", "What the forecast rests on", id="attention"),
-        _verdict(directory / "attention" / "faithfulness.json"),
-        _ranking(directory / "attention" / "ranking.csv"),
+        _verdict(directory),
+        _ranking(directory),
         tag("h3", "Attention profile"),
         tag("p", f"Mean over {windows:,} windows. {describe_scores(profile)} {_CAUTION}"),
         heatmap(profile),
@@ -129,11 +128,11 @@ def _linear(profile: pd.DataFrame) -> Markup:
     )
 
 
-def _ranking(path: Path) -> Markup:
+def _ranking(directory: Path) -> Markup:
     """Return the table of `attention/ranking.csv`, if there is one."""
-    if not path.is_file():
+    frame = read_ranking(directory)
+    if frame is None:
         return Markup("")
-    frame = pd.read_csv(path, keep_default_na=False)
     names = [name for name in ("rank", "feature", "target", "role") if name in frame]
     names += [str(name) for name in frame if name not in names]
     rows = [
@@ -150,14 +149,13 @@ def _ranking(path: Path) -> Markup:
     )
 
 
-def _verdict(path: Path) -> Markup:
+def _verdict(directory: Path) -> Markup:
     """Return what `attention/faithfulness.json` found, if there is one."""
-    if not path.is_file():
+    content = read_faithfulness(directory)
+    if content is None:
         return Markup("")
-    content = read_json(path)
-    said = str(content.get("verdict", "unknown"))
+    said, reasons = content["verdict"], content["reasons"]
     sentence, kind = _VERDICTS.get(said, (f"Verdict: {said}", "soft"))
-    reasons = content.get("reasons")
     rows = [
         [name, number(value, form), bound]
         for name, (group, key), form, bound in _MEASURES
@@ -166,6 +164,6 @@ def _verdict(path: Path) -> Markup:
     return join(
         tag("h3", "Can it be trusted?"),
         tag("p", sentence, class_=f"lead {kind}"),
-        bullets(reasons) if isinstance(reasons, list) and reasons else "",
+        bullets(reasons) if reasons else "",
         table(["measure", "value", "should be"], rows, caption="What was measured") if rows else "",
     )

@@ -23,7 +23,6 @@ from tsattn.backtests import (
 )
 from tsattn.config import FitOptions, require
 from tsattn.data.series import TimeSeries
-from tsattn.data.windows import find_origins
 from tsattn.errors import DataError, TrainingInterruptedError
 from tsattn.evaluation import Evaluation
 from tsattn.fitted import FittedForecaster, time_text
@@ -223,13 +222,7 @@ def _score(
 ) -> Fold:
     """Score a forecaster on the windows of a fold."""
     series = known_series(table.up_to(number), fitted.schema, source)
-    found = find_origins(
-        series,
-        table.targets_of(number, series),
-        lookback=fitted.lookback,
-        horizon=fitted.horizon,
-        score_filled=fitted.options.score_filled,
-    )
+    found = fitted.find_origins(series, table.targets_of(number, series))
     result: dict[str, Any] = {
         "fold": number + 1,
         "is_refitted": is_refitted,

@@ -6,7 +6,7 @@ from typing import Any
 from tsattn.config import require
 from tsattn.data.series import TimeSeries
 from tsattn.data.splits import split_series
-from tsattn.data.windows import Windows, find_origins
+from tsattn.data.windows import Windows
 from tsattn.fitted import FittedForecaster
 from tsattn.json_files import write_json
 from tsattn.model_directory import (
@@ -85,11 +85,5 @@ def _shown_windows(fitted: FittedForecaster, series: TimeSeries) -> tuple[str, W
     """Return the windows that the saved profile is about, and the name of their split."""
     split = split_series(series, parse_split(fitted.options.split))
     name = "test" if any(part.stop > part.start for part in split.test) else "val"
-    found = find_origins(
-        series,
-        list(split.part(name)),
-        lookback=fitted.lookback,
-        horizon=fitted.horizon,
-        score_filled=fitted.options.score_filled,
-    )
+    found = fitted.find_origins(series, list(split.part(name)))
     return name, fitted.windows(series, found.origins)

@@ -15,9 +15,14 @@ from tsattn.json_files import write_json
 from tsattn.model_checks import altered
 from tsattn.model_directory import read_json, write_manifest
 from tsattn.option_checks import parse_split
-from tsattn.outputs import PROFILE, atomic_directory, check_output
+from tsattn.outputs import PROFILE, atomic_directory
 from tsattn.pipeline.opening import RUNTIME, Model
-from tsattn.pipeline.shown_windows import check_choice, open_explainable, shown_windows
+from tsattn.pipeline.shown_windows import (
+    check_choice,
+    check_profile_output,
+    open_explainable,
+    shown_windows,
+)
 from tsattn.pipeline.tables import FRAME, Data
 from tsattn.pipeline.training_data import training_data
 from tsattn.profile_distance import ProfileDistance, profile_distance
@@ -94,9 +99,7 @@ def attention_drift(
         f"train_data with against={'other data' if is_part else _name(against)}",
         "Leave it out.",
     )
-    if output is not None:
-        place = None if isinstance(model, FittedForecaster) else Path(model)
-        check_output(output, overwrite=overwrite, is_directory=True, kind=PROFILE, apart_from=place)
+    check_profile_output(output, model, overwrite=overwrite)
     progress = progress or Progress()
     fitted = open_explainable(model, runtime, progress)
     if is_part:
@@ -183,10 +186,9 @@ def _has_test(fitted: FittedForecaster, directory: Path | None) -> bool:
 def _distance(
     model: Model, fitted: FittedForecaster, now: pd.DataFrame, before: pd.DataFrame
 ) -> ProfileDistance:
-    shares = dict(zip(fitted.schema.targets, fitted.linear_shares.tolist(), strict=True))
-    apart = fitted.options.encoder == "per-feature"
+    shares = fitted.shares_by_target
     try:
-        return profile_distance(now, before, shares, targets_apart=apart)
+        return profile_distance(now, before, shares, targets_apart=fitted.targets_apart)
     except ValueError:  # what the directory holds is not the profile of its network
         raise altered(
             Path(str(model)) / "attention" / "profile.csv", "it has other cells than the model"

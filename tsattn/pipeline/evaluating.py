@@ -7,7 +7,7 @@ import pandas as pd
 
 from tsattn.config import BASELINES, listed, require
 from tsattn.data.series import TimeSeries
-from tsattn.data.windows import Windows, find_origins
+from tsattn.data.windows import Windows
 from tsattn.errors import DataError, QualityGateError
 from tsattn.evaluation import MODEL, Evaluation, evaluate_windows
 from tsattn.fitted import FittedForecaster
@@ -44,13 +44,7 @@ def evaluate(
     series, source = read_known(data, fitted.schema, progress)
     if fitted.seen_until is None:
         progress.note(f"{source}: the rows carry no time; all of them are scored")
-    found = find_origins(
-        series,
-        unseen_rows(series, fitted.seen_until or {}),
-        lookback=fitted.lookback,
-        horizon=fitted.horizon,
-        score_filled=fitted.options.score_filled,
-    )
+    found = fitted.find_origins(series, unseen_rows(series, fitted.seen_until or {}))
     if not len(found.origins):
         raise DataError(_nothing_unseen(fitted, series, source))
     scored = set(series.series_of(found.origins))

@@ -7,20 +7,20 @@ import pandas as pd
 
 from tsattn.config import require
 from tsattn.errors import DataError, UsageError
-from tsattn.fitted import FittedForecaster
 from tsattn.horizon_profiles import horizon_frame
 from tsattn.model_directory import (
     check_directory,
     read_options,
     write_manifest,
 )
-from tsattn.outputs import PROFILE, atomic_directory, check_output
+from tsattn.outputs import PROFILE, atomic_directory
 from tsattn.pipeline.evaluating import evaluate_fitted
 from tsattn.pipeline.grouping import explain_groups
 from tsattn.pipeline.opening import RUNTIME, Model, open_fitted
 from tsattn.pipeline.shown_windows import (
     check_attention,
     check_choice,
+    check_profile_output,
     open_explainable,
     shown_windows,
 )
@@ -206,9 +206,7 @@ def explain_windows(
         DataError: the data holds no such window.
     """
     check_choice(split, window, series)
-    if output is not None:
-        place = None if isinstance(model, FittedForecaster) else Path(model)
-        check_output(output, overwrite=overwrite, is_directory=True, kind=PROFILE, apart_from=place)
+    check_profile_output(output, model, overwrite=overwrite)
     progress = progress or Progress()
     fitted = open_explainable(model, runtime, progress)
     shown = shown_windows(
@@ -224,8 +222,9 @@ def explain_windows(
     if evaluation.attention is None:
         raise DataError(f"{shown.source}: the model gave no scores.")
     horizon = evaluation.horizon_attention
+    profile = profile_frame(fitted, evaluation)
     return Explanation(
-        profile=profile_frame(fitted, evaluation),
+        profile=profile,
         horizon=horizon_frame(horizon, fitted.profile_target) if horizon else None,
-        ranking=ranking_frame(fitted, evaluation),
+        ranking=ranking_frame(fitted, evaluation, profile),
     )

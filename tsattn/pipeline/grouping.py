@@ -11,9 +11,14 @@ from tsattn.attention_sums import mean_values, sum_attention
 from tsattn.fitted import FittedForecaster
 from tsattn.forecasts import FLOAT_FORMAT
 from tsattn.model_directory import write_manifest
-from tsattn.outputs import PROFILE, atomic_directory, check_output
+from tsattn.outputs import PROFILE, atomic_directory
 from tsattn.pipeline.opening import RUNTIME, Model
-from tsattn.pipeline.shown_windows import ShownWindows, open_explainable, shown_windows
+from tsattn.pipeline.shown_windows import (
+    ShownWindows,
+    check_profile_output,
+    open_explainable,
+    shown_windows,
+)
 from tsattn.pipeline.tables import Data
 from tsattn.profile_frames import profile_frame
 from tsattn.profiles import ranks_features, summarize_profile
@@ -67,9 +72,7 @@ def explain_groups(
             the output exists or is the model.
         DataError: the data holds no window.
     """
-    if output is not None:
-        place = None if isinstance(model, FittedForecaster) else Path(model)
-        check_output(output, overwrite=overwrite, is_directory=True, kind=PROFILE, apart_from=place)
+    check_profile_output(output, model, overwrite=overwrite)
     progress = progress or Progress()
     fitted = open_explainable(model, runtime, progress)
     shown = shown_windows(fitted, data, split=split, series=series, progress=progress)
@@ -129,8 +132,7 @@ def summary_of(fitted: FittedForecaster, profile: pd.DataFrame) -> pd.DataFrame:
         summary.insert(1, "role", profile["role"].iloc[0])
     if not ranks_features(profile):
         return summary
-    shares = dict(zip(fitted.schema.targets, fitted.linear_shares.tolist(), strict=True))
-    apart = fitted.options.encoder == "per-feature"
+    shares, apart = fitted.shares_by_target, fitted.targets_apart
     means = profile["mean"].to_numpy()[None]  # one block: shares do not depend on its size
     ranking = feature_ranking(profile, means, shares, targets_apart=apart)
     total = ranking.groupby(["feature", "role"], sort=False)["share"].sum() / len(shares)

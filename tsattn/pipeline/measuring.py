@@ -8,6 +8,7 @@ import keras
 import numpy as np
 import pandas as pd
 
+from tsattn.attention_sums import AttentionSums, one_profile
 from tsattn.baselines import Forecaster, last_value
 from tsattn.cells import Cells, cell_masks, profile_cells
 from tsattn.controls import network_alone, uniform_attention, untrained
@@ -27,6 +28,7 @@ from tsattn.faithfulness import (
 from tsattn.fitted import FittedForecaster
 from tsattn.forecasts import point_and_quantiles
 from tsattn.occlusion import Masks, OccludedWindows
+from tsattn.profile_frames import profile_frame
 from tsattn.profiles import ProfileSum, ranks_features
 from tsattn.running import model_inputs, run_batches
 from tsattn.tensor_names import ATTENTION_SCORES, FORECAST, FUTURE_SCORES
@@ -94,8 +96,8 @@ def cells_of(fitted: FittedForecaster, profile: pd.DataFrame, most: int = MOST_C
     """Return the cells of a profile of a forecaster."""
     return profile_cells(
         profile,
-        dict(zip(fitted.schema.targets, fitted.linear_shares.tolist(), strict=True)),
-        targets_apart=fitted.options.encoder == "per-feature",
+        fitted.shares_by_target,
+        targets_apart=fitted.targets_apart,
         most=most,
     )
 
@@ -274,13 +276,13 @@ def _randomisation(fitted: FittedForecaster, cells: Cells, windows: Windows) -> 
     masses = []
     for model in (fitted.network, other.network):
         outputs = model(inputs)  # without compiling: these few windows are all
-        scores = _summed(outputs[ATTENTION_SCORES])
-        if fitted.options.decoder == "recurrent":
-            scores = _summed(scores.kept_scores().mean(axis=1)[..., None])
-        frames = [other.profile(scores).to_frame()]
-        if FUTURE_SCORES in outputs:
-            frames.append(other.future_profile(_summed(outputs[FUTURE_SCORES])).to_frame())
-        profile = pd.concat(frames, ignore_index=True)
+        scores = keras.ops.convert_to_numpy(outputs[ATTENTION_SCORES])
+        ahead = outputs.get(FUTURE_SCORES)
+        sums = AttentionSums(
+            attention=_summed(one_profile(scores, fitted.options.decoder)),
+            future_attention=None if ahead is None else _summed(ahead),
+        )
+        profile = profile_frame(other, sums)
         masses.append(cells_of(other, profile, len(cells)).mass)
     return {"distance": distance(*masses)}
 

@@ -71,7 +71,7 @@ def reasons_to_json(
 ) -> list[dict[str, Any]]:
     """Return the cells by target, origin and part of the horizon, as JSON-ready values."""
     names = _series_names(series, origins)
-    shares = dict(zip(fitted.schema.targets, fitted.linear_shares.tolist(), strict=True))
+    shares = fitted.shares_by_target
 
     def entry(reason: Reason) -> dict[str, Any]:
         name, time = names[reason.window], series.times[origins[reason.window]]

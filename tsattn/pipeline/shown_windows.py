@@ -1,6 +1,7 @@
 """The windows of some data that an explanation is about."""
 
 from dataclasses import dataclass
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
@@ -8,10 +9,11 @@ import pandas as pd
 from tsattn.config import listed, require
 from tsattn.data.series import NO_ID, TimeSeries
 from tsattn.data.splits import split_series
-from tsattn.data.windows import Windows, find_origins
+from tsattn.data.windows import Windows
 from tsattn.errors import DataError, UsageError
 from tsattn.fitted import FittedForecaster
 from tsattn.option_checks import parse_split
+from tsattn.outputs import PROFILE, check_output
 from tsattn.pipeline.known_rows import known_series, split_known
 from tsattn.pipeline.opening import Model, open_fitted
 from tsattn.pipeline.tables import Data, as_table
@@ -49,6 +51,13 @@ def check_attention(attention: str | None) -> None:
             "A model must have attention to be explained. Received: a model with attention none. "
             "Fit one with --attention bottleneck."
         )
+
+
+def check_profile_output(output: Path | None, model: Model, *, overwrite: bool) -> None:
+    """Raise a UsageError for a profile folder that exists, or is the model."""
+    if output is not None:
+        place = None if isinstance(model, FittedForecaster) else Path(model)
+        check_output(output, overwrite=overwrite, is_directory=True, kind=PROFILE, apart_from=place)
 
 
 def check_choice(
@@ -100,13 +109,7 @@ def shown_windows(
     rows = known_series(table, fitted.schema, source)
     for note in (*notes, *rows.notes):
         progress.note(note)
-    found = find_origins(
-        rows,
-        _parts(fitted, rows, split),
-        lookback=fitted.lookback,
-        horizon=fitted.horizon,
-        score_filled=fitted.options.score_filled,
-    )
+    found = fitted.find_origins(rows, _parts(fitted, rows, split))
     if not len(found.origins):
         raise DataError(
             f"{source}: the data must hold a window of {fitted.lookback} + {fitted.horizon} rows. "
