@@ -55,7 +55,7 @@ def test_readme_code_runs(number: int, folder) -> None:
 def test_readme_names_every_exit_code_and_script() -> None:
     for script in (
         "demo", "test", "bench_startup", "bench_memory", "bench_throughput", "bench_predict",
-        "bench_batch", "benchmark", "reproduce_demos", "reproduce_faithfulness",
+        "bench_batch", "bench_peers", "benchmark", "reproduce_demos", "reproduce_faithfulness",
     ):  # fmt: skip
         assert f"scripts/{script}" in README
         assert (ROOT / "scripts" / script).exists()
