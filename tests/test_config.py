@@ -16,7 +16,7 @@ from tsattn.option_checks import (
 @pytest.mark.parametrize(
     ("name", "value", "rule"),
     [
-        ("units", None, "must be a whole number."),
+        ("num_layers", None, "must be a whole number."),
         ("units", True, "must be a whole number."),
         ("units", np.float64(5.5), "must be a whole number."),
         ("epochs", 1.5, "must be a whole number."),

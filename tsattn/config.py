@@ -60,6 +60,12 @@ NORMALIZATIONS = ("auto", "standard", "last", "none")
 LOSSES = ("mae", "mse", "huber", "quantile")
 FILLS = ("ffill", "seasonal")
 CALENDAR_FIELDS = ("minute", "hour", "weekday", "day", "month", "dayofyear")
+# What is chosen for each preset where it is not given; None for what the data decides.
+PRESETS: dict[str, dict[str, int | None]] = {
+    "fast": {"units": 64, "members": 1, "epochs": 6, "windows_per_epoch": 9_600},
+    "balanced": {"units": 128, "members": 1, "epochs": None, "windows_per_epoch": None},
+    "accurate": {"units": 128, "members": 3, "epochs": None, "windows_per_epoch": None},
+}
 BASELINES = ("last_value", "seasonal_naive", "linear")
 BACKENDS = ("tensorflow", "jax", "torch")
 RUNTIMES = ("onnx", "keras")
@@ -96,6 +102,7 @@ class FitOptions:
     horizon: int | None = None
     split: str | Sequence[float] = (0.7, 0.1, 0.2)
 
+    preset: str = "balanced"
     encoder: str | None = None
     segment: int | None = None
     decoder: str = "direct"
@@ -103,8 +110,9 @@ class FitOptions:
     placement: str | None = None
     linear_path: str | None = None
     cell: str = "gru"
-    units: int = 128
+    units: int | None = None
     num_layers: int = 1
+    members: int | None = None
     dropout: float = 0.1
     normalization: str = "auto"
 

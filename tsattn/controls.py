@@ -10,7 +10,7 @@ import numpy as np
 from tsattn.building import build_model
 from tsattn.fitted import FittedForecaster
 from tsattn.layers import BottleneckAttention
-from tsattn.models import LINEAR_PATH
+from tsattn.models import LINEAR_PATH, all_layers
 
 # The layers of `tsattn.models` that make the scores shown, and their weights without which all
 # logits are equal.
@@ -40,7 +40,7 @@ def uniform_attention(model: keras.Model, inputs: dict[str, np.ndarray]) -> Iter
         for gate in gates:
             of_gate = keras.ops.convert_to_numpy(nats[gate.name])
             _set_gates(gate, float(_gates(of_gate).mean()))
-        for layer in model.layers:
+        for layer in all_layers(model):
             if layer.name in _ATTENTION_LAYERS and layer not in gates:
                 _zero_logits(layer)
         yield

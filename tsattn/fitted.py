@@ -128,7 +128,7 @@ class FittedForecaster:
                 options.attention or "",
                 options.placement or "",
                 read,
-                options.units,
+                options.units or 0,
             )
             for _, read in (readers if by_target else [(self.profile_target, features)])
         ]

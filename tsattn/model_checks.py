@@ -24,7 +24,7 @@ from tsattn.option_checks import check_options, parse_levels, parse_quantile_lev
 from tsattn.segments import horizon_parts
 
 # Options that the first models had no choice of, as they were built.
-_BEFORE_THESE = {"encoder": "joint", "linear_path": "none", "level": NO_LEVEL}
+_BEFORE_THESE = {"encoder": "joint", "linear_path": "none", "level": NO_LEVEL, "members": 1}
 _LARGEST_CONFIG = 10_000_000  # bytes of the description of a network
 _LONGEST = 300  # characters of a path or of a library's message that are shown
 _LAYER_BYTES = 1000  # what a layer takes in model.keras at least, beside its weights
@@ -73,7 +73,7 @@ def checked_options(content: Mapping[str, Any]) -> FitOptions:
     given = {**_BEFORE_THESE, **content["options"]}
     options = FitOptions(**{k: v for k, v in given.items() if k in known})
     check_options(options)
-    for name in ("lookback", "horizon", "encoder", "attention", "linear_path"):
+    for name in ("lookback", "horizon", "encoder", "attention", "linear_path", "units", "members"):
         _require(getattr(options, name) is not None, f"{name} is missing")
     is_placed = options.attention == "none" or options.placement is not None
     _require(is_placed, "placement is missing")
@@ -224,7 +224,7 @@ def check_network_size(path: Path, options: FitOptions, schema: Schema) -> None:
 
     What is counted is fewer than the weights there are, and at one byte each.
     """
-    lookback, horizon, units = options.lookback or 0, options.horizon or 0, options.units
+    lookback, horizon, units = options.lookback or 0, options.horizon or 0, options.units or 0
     mixes_future = bool(schema.future_covariates or schema.calendar)
     mixes_future = mixes_future and options.attention != "reverse-time"
     num_quantiles = max(len(parse_quantile_levels(options)), 1)
@@ -239,6 +239,7 @@ def check_network_size(path: Path, options: FitOptions, schema: Schema) -> None:
         weights += horizon * units * (max(units // 4, 1) if mixes_future else per_step)
         if options.attention in ("per-dimension", "shared"):
             weights += lookback * lookback
+    weights *= options.members or 1
     _require(path.stat().st_size >= weights, "it is too small for the network of config.json")
 
 

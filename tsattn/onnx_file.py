@@ -116,9 +116,9 @@ def _numbers_at_once(options: FitOptions, schema: Schema) -> int:
     if options.decoder == "recurrent":
         return lookback * horizon
     if options.encoder != "per-feature":
-        return lookback * max(num_features, options.units)
+        return lookback * max(num_features, options.units or 1)
     parts, segments = horizon_parts(horizon), segment_lags(lookback, options.segment or 1)
-    of_each = (len(parts), 1 + num_features - num_targets, len(segments), options.units)
+    of_each = (len(parts), 1 + num_features - num_targets, len(segments), options.units or 1)
     return max(num_targets * math.prod(of_each), lookback * num_features)
 
 

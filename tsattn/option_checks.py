@@ -3,8 +3,7 @@
 import math
 from collections.abc import Sequence
 from dataclasses import fields
-from types import NoneType
-from typing import Any, get_args, get_origin
+from typing import Any
 
 from tsattn.config import (
     ATTENTIONS,
@@ -20,6 +19,7 @@ from tsattn.config import (
     NO_LEVEL,
     NORMALIZATIONS,
     PLACEMENTS,
+    PRESETS,
     STRUCTURES,
     FitOptions,
     Structure,
@@ -27,60 +27,17 @@ from tsattn.config import (
     require,
 )
 from tsattn.errors import UsageError
+from tsattn.option_types import as_type
 
 _COUNTS = (
     "lookback", "horizon", "segment", "units", "num_layers", "batch_size", "epochs", "patience",
-    "windows_per_epoch",
+    "windows_per_epoch", "members",
 )  # fmt: skip
 # Attentions that bring their own recurrent layers.
 _ONE_LAYER = {
     "variable": "one recurrent layer, which reads each feature by itself",
     "reverse-time": "one recurrent layer for the steps and one for the weights",
 }
-
-# What a value of each type of the fields above is called in a message.
-_KINDS: dict[Any, str] = {
-    bool: "true or false",
-    int: "a whole number",
-    float: "a number",
-    str: "text",
-    Sequence[str]: "a list of text",
-    Sequence[float]: "a list of numbers",
-}
-
-
-def as_type(name: str, value: object, expected: Any) -> Any:
-    """Return the value of an option; what NumPy and pandas made as Python's own.
-
-    Raises:
-        UsageError: it has another type than expected; true and false are not numbers.
-    """
-    plain = _as_plain(value)
-    allowed = get_args(expected) or (expected,)
-    kinds = " or ".join(_KINDS[kind] for kind in allowed if kind is not NoneType)
-    require(
-        any(_has_type(plain, kind) for kind in allowed),
-        f"`{name}` must be {kinds}.",
-        f"{name}={value!r}",
-        "Give a value of that type.",
-    )
-    return plain
-
-
-def _as_plain(value: Any) -> Any:
-    value = value.tolist() if hasattr(value, "tolist") else value
-    if isinstance(value, list | tuple):
-        return (list if isinstance(value, list) else tuple)(map(_as_plain, value))
-    return value
-
-
-def _has_type(value: object, kind: Any) -> bool:
-    if get_origin(kind) is Sequence:
-        (item,) = get_args(kind)
-        return isinstance(value, list | tuple) and all(_has_type(each, item) for each in value)
-    if isinstance(value, bool):
-        return kind is bool
-    return isinstance(value, int | float if kind is float else kind)
 
 
 def check_options(options: FitOptions) -> None:
@@ -91,6 +48,7 @@ def check_options(options: FitOptions) -> None:
     for field in fields(FitOptions):
         setattr(options, field.name, as_type(field.name, getattr(options, field.name), field.type))
     choices: dict[str, Sequence[str | None]] = {
+        "preset": tuple(PRESETS),
         "encoder": (None, *ENCODERS),
         "decoder": DECODERS,
         "attention": (None, *ATTENTIONS),
@@ -164,6 +122,15 @@ def settled_structure(options: FitOptions) -> Structure:
     )
 
 
+def settled_preset(options: FitOptions) -> dict[str, Any]:
+    """Return units, members, epochs and windows per epoch, of the preset where not given."""
+    preset = dict(PRESETS[options.preset])
+    if settled_structure(options).decoder == "recurrent":
+        preset["members"] = 1
+    given = {name: getattr(options, name) for name in preset}
+    return preset | {name: value for name, value in given.items() if value is not None}
+
+
 def settled_linear_path(options: FitOptions) -> str:
     """Return the linear path; there is one unless the contributions would be of two kinds."""
     usual = "none" if settled_structure(options).attention == "reverse-time" else "blend"
@@ -205,6 +172,12 @@ def _check_attention(options: FitOptions) -> None:
         "`reverse-time` attention has the contributions of all that the forecast rests on.",
         "attention=reverse-time, linear_path=blend",
         "Leave --linear-path out, or use another attention.",
+    )
+    require(
+        structure.decoder != "recurrent" or options.members in (None, 1),
+        "A recurrent decoder has one member.",
+        f"decoder=recurrent, members={options.members}",
+        "Leave --members out, or use --decoder direct.",
     )
     require(
         options.segment is None or structure.encoder == "per-feature",

@@ -35,10 +35,11 @@ def helps_to_compile(model: "keras.Model", num_windows: int) -> bool:
     import keras
 
     from tsattn.layers import FeatureStateAttention
+    from tsattn.models import all_layers
 
     if keras.config.backend() != "tensorflow":
         return bool(keras.config.backend() == "jax")
-    if any(isinstance(layer, FeatureStateAttention) for layer in model.layers):
+    if any(isinstance(layer, FeatureStateAttention) for layer in all_layers(model)):
         return False
     return num_windows > _FEW_WINDOWS and not keras.distribution.list_devices("gpu")
 
@@ -55,13 +56,14 @@ def windows_at_once(model: "keras.Model | OnnxForecaster") -> int:
     if isinstance(model, OnnxForecaster):
         return model.windows_at_once
     from tsattn.layers import FeatureStateAttention
+    from tsattn.models import all_layers
 
     names = {layer.name for layer in model.layers}
     if ATTENTION_SCORES not in names:
         return PREDICT_BATCH
     sizes: list[int] = [math.prod(model.get_layer(ATTENTION_SCORES).output.shape[1:])]
     num_targets = model.get_layer(FORECAST).output.shape[2]
-    for layer in model.layers:
+    for layer in all_layers(model):
         if isinstance(layer, FeatureStateAttention):  # batch and targets are folded
             query, states = layer.input
             compared = query.shape[1] * math.prod(states.shape[1:3])  # queries, features, steps

@@ -13,7 +13,8 @@ import pandas as pd
 from tsattn.checkpoints import Checkpoint, KeepCheckpoint
 from tsattn.data.windows import Windows
 from tsattn.errors import TrainingDivergedError, TrainingInterruptedError
-from tsattn.layers import BottleneckAttention, QuantileLoss
+from tsattn.layers import BottleneckAttention
+from tsattn.losses import MemberLoss, make_loss
 from tsattn.models import LINEAR_PATH, TARGETS, training_model
 from tsattn.running import compile_for, helps_to_compile, model_inputs, run_batches
 from tsattn.schedules import DrawsByEpoch, Schedule, num_warm_up_epochs, rising_and_falling
@@ -103,7 +104,7 @@ def train(
         TrainingInterruptedError: interrupted before the end of the first epoch that counts.
         UsageError: the checkpoint is of another training.
     """
-    loss_function = _make_loss(loss, quantile_levels)
+    loss_function = make_loss(loss, quantile_levels)
     trainer = training_model(model)
     batches = TrainingBatches(
         train_windows, batch_size, windows_per_epoch, seed, with_targets=_is_told_targets(trainer)
@@ -113,7 +114,7 @@ def train(
     rate = rising_and_falling(learning_rate, len(batches) * epochs)
     trainer.compile(
         optimizer=keras.optimizers.Adam(rate, global_clipnorm=clip_norm),
-        loss=loss_function,
+        loss=MemberLoss(loss_function),
         jit_compile=_helps_to_compile(trainer, len(batches) * batches.batch_size * epochs),
     )
     trainer.optimizer.build(trainer.trainable_variables)  # else TensorFlow traces the step twice
@@ -177,17 +178,6 @@ def _helps_to_compile(trainer: keras.Model, num_windows: int) -> bool:
 
 def _is_told_targets(trainer: keras.Model) -> bool:
     return any(tensor.name == TARGETS for tensor in trainer.inputs)
-
-
-def _make_loss(name: str, quantile_levels: Sequence[float] | None) -> keras.losses.Loss:
-    if name == "quantile":
-        return QuantileLoss(quantile_levels or ())
-    losses = {
-        "mae": keras.losses.MeanAbsoluteError,
-        "mse": keras.losses.MeanSquaredError,
-        "huber": keras.losses.Huber,
-    }
-    return losses[name]()
 
 
 class _EpochEnd(keras.callbacks.Callback):

@@ -9,7 +9,7 @@ from typing import Any
 
 from tsattn.config import FitOptions, require
 from tsattn.errors import UsageError
-from tsattn.option_checks import as_type
+from tsattn.option_types import as_type
 
 # Options of commands that are none of the model.
 _COMMAND_TYPES = {

@@ -56,7 +56,7 @@ def _overruled(wanted: dict[str, Any], in_file: Mapping[str, Any], from_file: se
 
     They are those of the structure of the model that do not go with what the command line says of
     it, the placement of another structure, a segment or a linear path that it has no place for,
-    and the levels of another loss.
+    the levels of another loss, and what another preset chooses.
     """
     names = config.Structure._fields
     was = config.chosen_structure(**{name: in_file.get(name) for name in names})
@@ -76,6 +76,8 @@ def _overruled(wanted: dict[str, Any], in_file: Mapping[str, Any], from_file: se
         overruled |= {"segment"} & from_file
     if changed and structure and structure.attention == "reverse-time":
         overruled |= {"linear_path"} & from_file
+    if "preset" in wanted.keys() - from_file:
+        overruled |= {"preset", *config.PRESETS[wanted["preset"]]} & from_file
     if wanted.get("loss") != in_file.get("loss", DEFAULTS.loss):
         overruled |= {"quantile_levels"} & from_file
     return overruled
@@ -87,6 +89,14 @@ def _option(name: str, text: str, shown: str | None = None, **attributes: Any) -
     if shown is None and default not in (None, (), False):
         shown = ",".join(map(str, default)) if isinstance(default, tuple) else str(default)
     return click.option(name, help=text, default=None, show_default=shown or False, **attributes)
+
+
+def _of_presets(name: str, otherwise: str = "") -> str:
+    """Return the default of an option, and that of the presets which have another."""
+    values = {key: str(preset[name] or otherwise) for key, preset in config.PRESETS.items()}
+    usual = values[DEFAULTS.preset]
+    others = [f"{value} with {key}" for key, value in values.items() if value != usual]
+    return "; ".join([usual, *others])
 
 
 def _columns(name: str, text: str, shown: str | None = None) -> Decorator:
@@ -170,6 +180,11 @@ attention_option = _choice(
 seed_option = _option("--seed", "The same seed gives the same forecasts.", type=int)
 model_options = (
     _choice(
+        "--preset",
+        tuple(config.PRESETS),
+        "How much to learn: units, members and epochs where they are not given.",
+    ),
+    _choice(
         "--encoder",
         config.ENCODERS,
         "Recurrent layers that read each feature by itself, or all together.",
@@ -196,8 +211,14 @@ model_options = (
         "blend; none with reverse-time",
     ),
     _choice("--cell", config.CELLS, "Recurrent cell."),
-    _option("--units", "Hidden units of a recurrent layer.", type=int),
+    _option("--units", "Hidden units of a recurrent layer.", _of_presets("units"), type=int),
     _option("--num-layers", "Recurrent layers.", type=int),
+    _option(
+        "--members",
+        "Networks that are trained together, and whose forecasts are averaged.",
+        _of_presets("members"),
+        type=int,
+    ),
     _option("--dropout", "Share of the encoded window dropped in training.", type=float),
     _choice(
         "--normalization",
@@ -220,10 +241,20 @@ training_options = (
     ),
     _option("--learning-rate", "Largest step size of Adam.", type=float),
     _option("--batch-size", "Windows per batch.", type=int),
-    _option("--epochs", "Epochs at most.", "10, more if they are short", type=int),
+    _option(
+        "--epochs",
+        "Epochs at most.",
+        _of_presets("epochs", "10, more if they are short"),
+        type=int,
+    ),
     _option("--patience", "Epochs without improvement before training stops.", type=int),
     _option("--clip-norm", "Largest norm of the gradient.", type=float),
-    _option("--windows-per-epoch", "Windows drawn for each epoch.", "all", type=int),
+    _option(
+        "--windows-per-epoch",
+        "Windows drawn for each epoch.",
+        _of_presets("windows_per_epoch", "all"),
+        type=int,
+    ),
     seed_option,
     _choice("--backend", config.BACKENDS, "Backend of Keras.", "KERAS_BACKEND, or tensorflow"),
 )

@@ -8,7 +8,8 @@ from keras import layers, ops
 
 from tsattn.layers import LinearPath, WindowScaling, WindowStatistics
 from tsattn.models.gates import pass_gates
-from tsattn.models.heads import decode_by_contributions, decode_directly
+from tsattn.models.heads import Decoded, decode_by_contributions, decode_directly
+from tsattn.models.members import MEMBERS, decode_by_members
 from tsattn.models.per_feature import decode_by_feature
 from tsattn.models.recurrent_decoder import decode_recurrently
 from tsattn.models.window_shape import WindowShape
@@ -29,6 +30,7 @@ def build_forecaster(
     cell: str = "gru",
     units: int = 64,
     num_layers: int = 1,
+    members: int = 1,
     dropout: float = 0.0,
     normalization: str = "last",
     normalized: Sequence[int] | None = None,
@@ -51,6 +53,9 @@ def build_forecaster(
         cell: `"gru"` or `"lstm"`; `"reverse-time"` attention has GRUs.
         units: Hidden units of each recurrent layer.
         num_layers: Number of recurrent layers.
+        members: How many networks with weights of their own read the same window, behind the same
+            gates if there are any. The forecast and the scores are their means (Lakshminarayanan et
+            al. 2017, "Deep ensembles"); a recurrent decoder has one.
         dropout: Share of the encoded window (of its states, which a recurrent decoder attends to)
             that is dropped in training.
         normalization: What is taken off each window and put back on the forecast: `"last"`,
@@ -94,22 +99,28 @@ def build_forecaster(
         gated = pass_gates(sequence, levels, future, normalized)
         sequence, levels, future = gated.sequence, gated.levels, gated.future
     sizes: dict[str, Any] = {"units": units, "dropout": dropout, "num_quantiles": num_quantiles}
-    if encoder == "per-feature":
-        segment = segment or choose_segment(shape.lookback)
+    if attention != "reverse-time":
         sizes |= {"attention": attention, "cell": cell, "num_layers": num_layers}
-        decoded = decode_by_feature(sequence, future, levels, shape, segment=segment, **sizes)
-    elif attention == "reverse-time":
-        decoded = decode_by_contributions(sequence, future, statistics, shape, **sizes)
-    else:
-        sizes |= {"attention": attention, "cell": cell, "num_layers": num_layers}
+
+    def decode(sequence: Any, future: Any, levels: Any, statistics: Any) -> Decoded:
+        if encoder == "per-feature":
+            steps = segment or choose_segment(shape.lookback)
+            return decode_by_feature(sequence, future, levels, shape, segment=steps, **sizes)
+        if attention == "reverse-time":
+            return decode_by_contributions(sequence, future, statistics, shape, **sizes)
         if decoder == "recurrent":
-            decoded = decode_recurrently(sequence, future, shape, **sizes)
-        else:
-            decoded = decode_directly(sequence, future, shape, placement=placement, **sizes)
+            return decode_recurrently(sequence, future, shape, **sizes)
+        return decode_directly(sequence, future, shape, placement=placement, **sizes)
+
+    read = (sequence, future, levels, statistics)
+    decoded = decode(*read) if members == 1 else decode_by_members(decode, members, *read)
     forecast = decoded.forecast
     if statistics is not None:
         columns = range(shape.num_targets)
         forecast = WindowScaling(columns, "denormalize")(forecast, statistics)
+    if members > 1:
+        forecast = layers.Identity(name=MEMBERS)(forecast)
+        forecast = ops.mean(ops.stack(ops.split(forecast, members, axis=1)), axis=0)
     if linear_inputs is not None:
         path = LinearPath(linear_inputs, shape.num_calendar_features, median, name=LINEAR_PATH)
         forecast = path(forecast, inputs, tensors.get("future_inputs"))

@@ -4,6 +4,7 @@ import keras
 from keras import layers, ops
 
 from tsattn.layers import AttentionDecoder, WindowScaling, WindowStatistics
+from tsattn.models.members import MEMBERS
 from tsattn.models.recurrent_decoder import decode_with_truth
 from tsattn.tensor_names import FORECAST
 
@@ -13,12 +14,17 @@ TARGETS = "targets"
 def training_model(model: keras.Model) -> keras.Model:
     """Return a model with the weights of a forecaster that returns the forecast only.
 
+    That of several members returns all of theirs, (batch, members * horizon, targets[, quantiles]):
+    each learns to forecast by itself.
+
     That of a recurrent decoder has one more input, `targets` (batch, horizon, targets), which the
     decoder reads in training, normalised like the window, with its `teacher_probability`; true
     targets are those of all quantiles.
     """
     forecast = model.get_layer(FORECAST).output
     if not any(isinstance(layer, AttentionDecoder) for layer in model.layers):
+        if MEMBERS in {layer.name for layer in model.layers}:
+            forecast = model.get_layer(MEMBERS).output
         return keras.Model(model.inputs, forecast)
     _, horizon, num_targets, *quantiles = forecast.shape
     targets = keras.Input((horizon, num_targets), name=TARGETS)

@@ -29,7 +29,8 @@ from tsattn.fitted import FittedForecaster, time_text
 from tsattn.forecasts import FLOAT_FORMAT
 from tsattn.json_files import write_json
 from tsattn.model_directory import file_sha256, write_manifest
-from tsattn.option_checks import as_type, check_options
+from tsattn.option_checks import check_options
+from tsattn.option_types import as_type
 from tsattn.outputs import BACKTEST, atomic_directory, check_output
 from tsattn.pipeline.evaluating import evaluate_fitted
 from tsattn.pipeline.fitting import fit

@@ -15,7 +15,7 @@ from tsattn.data.series import TimeSeries, series_from_frame
 from tsattn.data.splits import Split, split_series
 from tsattn.data.windows import Windows, choose_lookback_horizon, find_origins
 from tsattn.errors import DataError
-from tsattn.option_checks import parse_split, settled_linear_path, settled_structure
+from tsattn.option_checks import parse_split, settled_linear_path, settled_preset, settled_structure
 from tsattn.pipeline.tables import Data, as_table
 from tsattn.schedules import choose_epochs
 from tsattn.segments import choose_segment
@@ -96,6 +96,7 @@ def _settle(options: FitOptions, series: TimeSeries) -> tuple[FitOptions, list[s
         backend=keras.config.backend(),
         linear_path=settled_linear_path(options),
         **structure._asdict(),
+        **settled_preset(options),
     )
     if structure.encoder == "per-feature":
         settled.segment = options.segment or choose_segment(settled.lookback or 1)

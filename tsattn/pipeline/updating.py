@@ -21,7 +21,8 @@ from tsattn.fitted import FittedForecaster
 from tsattn.metrics import seasonal_naive_mae
 from tsattn.model_directory import load_fitted
 from tsattn.models import LINEAR_PATH
-from tsattn.option_checks import as_type, parse_split
+from tsattn.option_checks import parse_split
+from tsattn.option_types import as_type
 from tsattn.outputs import check_output
 from tsattn.pipeline.evaluating import evaluate_fitted, unseen_rows
 from tsattn.pipeline.fitting import (

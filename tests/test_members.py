@@ -1,0 +1,122 @@
+"""Several networks in one forecaster, and the presets that ask for them."""
+
+import json
+
+import keras
+import numpy as np
+import pytest
+from click.testing import CliRunner
+from synthetic import SMALL, load_frame
+
+from tsattn import FitOptions, load
+from tsattn.cli import main
+from tsattn.config import PRESETS
+from tsattn.errors import UsageError
+from tsattn.losses import MemberLoss, make_loss
+from tsattn.models import WindowShape, build_forecaster, training_model
+from tsattn.option_checks import check_options, settled_preset
+from tsattn.pipeline.fitting import fit, save
+
+SHAPE = WindowShape(lookback=11, horizon=7, num_features=3, num_targets=2, num_calendar_features=1)
+STRUCTURES = [
+    {"encoder": "per-feature", "attention": "bottleneck", "segment": 3},
+    {"encoder": "per-feature", "attention": "additive", "segment": 3},
+    {"attention": "shared"},
+    {"attention": "reverse-time"},
+    {"attention": "none"},
+]
+
+
+@pytest.fixture
+def windows() -> dict[str, np.ndarray]:
+    generator = np.random.default_rng(5)
+    return {
+        "inputs": generator.normal(size=(4, 11, 3)).astype("float32"),
+        "future_inputs": generator.normal(size=(4, 7, 1)).astype("float32"),
+    }
+
+
+def randomised(structure, members: int) -> keras.Model:
+    """Return a forecaster whose heads, which start as zeros, are random too."""
+    keras.utils.set_random_seed(2)
+    model = build_forecaster(SHAPE, units=4, members=members, **structure)
+    generator = np.random.default_rng(7)
+    for weight in model.trainable_weights:
+        weight.assign(generator.normal(scale=0.3, size=weight.shape))
+    return model
+
+
+@pytest.mark.parametrize("structure", STRUCTURES, ids=lambda structure: structure["attention"])
+def test_forecast_is_the_mean_of_the_members(structure, windows) -> None:
+    model = randomised(structure, 3)
+    outputs = model(windows)
+    of_members = keras.ops.convert_to_numpy(training_model(model)(windows))
+    assert of_members.shape == (4, 21, 2)
+    apart = of_members.reshape(4, 3, 7, 2)
+    assert (np.abs(apart[:, 0] - apart[:, 1]) > 1e-4).any()
+    forecast = keras.ops.convert_to_numpy(outputs["forecast"])
+    np.testing.assert_allclose(forecast, apart.mean(axis=1), atol=1e-5)
+
+
+def test_scores_are_the_mean_of_the_members(windows) -> None:
+    model = randomised({"attention": "shared"}, 2)
+    scores = keras.ops.convert_to_numpy(model(windows)["attention_scores"])
+    np.testing.assert_allclose(scores.sum(axis=1), 1, rtol=1e-5)
+    first = model.get_layer("member_0").get_weights()
+    model.get_layer("member_1").set_weights(first)
+    equal = keras.ops.convert_to_numpy(model(windows)["attention_scores"])
+    assert (np.abs(equal - scores) > 1e-4).any()
+
+
+@pytest.mark.parametrize("name", ["mae", "mse", "quantile"])
+def test_each_member_is_trained_by_its_own_errors(name: str) -> None:
+    generator = np.random.default_rng(1)
+    quantiles = (3,) if name == "quantile" else ()
+    truth = generator.normal(size=(5, 7, 2)).astype("float32")
+    forecasts = generator.normal(size=(2, 5, 7, 2, *quantiles)).astype("float32")
+    loss = make_loss(name, (0.1, 0.5, 0.9))
+    expected = np.mean([float(loss(truth, forecast)) for forecast in forecasts])
+    given = np.concatenate(forecasts, axis=1)
+    assert float(MemberLoss(loss)(truth, given)) == pytest.approx(expected, rel=1e-5)
+
+
+def test_members_are_saved_and_forecast_alike_in_onnx(tmp_path) -> None:
+    frame = load_frame()
+    result = fit(frame, FitOptions(**{**SMALL, "members": 2, "epochs": 1}), check=False)
+    save(result, tmp_path / "model")
+    by_runtime = [
+        load(tmp_path / "model", runtime=name).predict(frame) for name in ("onnx", "keras")
+    ]
+    forecasts = [model.predict(frame)["forecast"].to_numpy() for model in loaded]
+    np.testing.assert_allclose(forecasts[0], forecasts[1], rtol=1e-4)
+    saved = json.loads((tmp_path / "model" / "config.json").read_text("utf-8"))["options"]
+    assert saved["members"] == 2
+
+
+def test_preset_chooses_what_is_not_given() -> None:
+    assert settled_preset(FitOptions(preset="fast")) == PRESETS["fast"]
+    assert settled_preset(FitOptions(preset="fast", units=7)) == {**PRESETS["fast"], "units": 7}
+    assert settled_preset(FitOptions(preset="accurate"))["members"] > 1
+    recurrent = FitOptions(preset="accurate", decoder="recurrent")
+    assert settled_preset(recurrent)["members"] == 1
+
+
+def test_a_recurrent_decoder_has_one_member() -> None:
+    with pytest.raises(UsageError, match="one member"):
+        check_options(FitOptions(target="a", decoder="recurrent", members=2))
+
+
+def test_preset_of_the_command_line_wins_over_the_sizes_of_a_config(monkeypatch, tmp_path) -> None:
+    asked = []
+    monkeypatch.setattr("tsattn.pipeline.fitting.fit", lambda data, given, **_: asked.append(given))
+    options = {"target": "load", "preset": "balanced", "units": 128, "members": 1, "dropout": 0.3}
+    config = tmp_path / "config.json"
+    config.write_text(json.dumps({"options": options}), encoding="utf-8")
+    arguments = ["fit", "data.csv", "--config", str(config), "-o", str(tmp_path / "model")]
+    for more in ([], ["--preset", "fast"], ["--preset", "fast", "--units", "9"]):
+        CliRunner().invoke(main, [*arguments, *more])
+    assert [(given.preset, given.units, given.dropout) for given in asked] == [
+        ("balanced", 128, 0.3),
+        ("fast", None, 0.3),
+        ("fast", 9, 0.3),
+    ]
