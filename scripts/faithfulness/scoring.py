@@ -1,5 +1,7 @@
 """A profile beside the true cells of a problem."""
 
+from typing import Any
+
 import numpy as np
 import pandas as pd
 
@@ -8,13 +10,14 @@ from tsattn.cells import ALL_FEATURES, Cells
 from tsattn.faithfulness import area_under_precision_recall, separation
 
 
-def hits(cells: Cells, mass: np.ndarray, truth: Truth, target: str) -> dict[str, float | None]:
+def hits(cells: Cells, mass: np.ndarray, truth: Truth, target: str) -> dict[str, Any]:
     """Return how well a mass (cells,) finds the true cells.
 
     Returns:
         `mass` on the true cells; `chance`, the share of cells that are true; `auprc`; `tolerant`,
         the same where a true cell may be found one lag beside; `distractor`, the largest share of a
-        feature without a true cell, the target left out, None for a profile about lags only.
+        feature without a true cell, the target left out, None for a profile about lags only;
+        `features`, the share of each.
     """
     is_past = (cells.table["role"] == "past").to_numpy()
     table, mass = cells.table[is_past], mass[is_past]
@@ -35,6 +38,7 @@ def hits(cells: Cells, mass: np.ndarray, truth: Truth, target: str) -> dict[str,
         "auprc": area_under_precision_recall(mass, is_true),
         "tolerant": _tolerant(mass, is_true, [(name, first) for name, first, _ in places]),
         "distractor": float(others.max()) if len(others) else None,
+        "features": of_features.to_dict(),
     }
 
 
