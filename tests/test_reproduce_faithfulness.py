@@ -190,3 +190,19 @@ def test_script_goes_on_where_it_stopped_and_prints_the_tables(tmp_path) -> None
     assert f"| toy1 | gates | {numbers} | 1.01 | 0.83 | trust (1) |" in done.stdout
     assert f"| toy1 | gates: features shuffled | {numbers} | -0.20 |  | weak (1) |" in done.stdout
     assert done.stdout.endswith("| toy1-shifted-x0 | gates | 0 | 1 | 4 | 3 | yes |\n")
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["--set", "epoch=3"], "Received: 'epoch=3'"),
+        (["--only", "np"], "the real ones need --data"),
+        (["--data", "nowhere"], "there is no nowhere"),
+    ],
+)
+def test_script_refuses_what_it_does_not_know(arguments, message: str, tmp_path) -> None:
+    script = [sys.executable, SCRIPTS / "reproduce_faithfulness", "--results", tmp_path / "results"]
+    done = subprocess.run([*script, *arguments], capture_output=True, text=True, cwd=tmp_path)
+    assert done.returncode == 2
+    assert message in done.stderr
+    assert not (tmp_path / "results").exists()
