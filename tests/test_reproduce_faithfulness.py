@@ -10,6 +10,8 @@ import pandas as pd
 import pytest
 
 from tsattn.cells import Cells
+from tsattn.models import LINEAR_PATH
+from tsattn.occlusion import OccludedWindows
 from tsattn.profile_frames import profile_frame
 
 SCRIPTS = Path(__file__).parent.parent / "scripts"
@@ -121,31 +123,30 @@ def test_integrated_gradients_add_up_to_the_forecast_and_leave_out_what_is_not_r
     assert ours["mean"].sum() > 0
 
 
-def test_integrated_gradients_of_the_linear_path_are_its_contributions(result) -> None:
-    """With all of the forecast by a linear path the attributions are coefficient times change."""
-    from tsattn.models import LINEAR_PATH
-    from tsattn.occlusion import OccludedWindows
-
+def test_integrated_gradients_of_a_linear_path_are_the_effects_of_occlusion(result) -> None:
+    """The path is linear, so that a cell alone changes the forecast by its attribution."""
     fitted, windows = result.fitted, result.evaluations["test"].windows
     share = fitted.network.get_layer(LINEAR_PATH).share
     before = share.numpy().copy()
     try:
         share.assign(np.ones_like(before))
-        found = integrated_gradients(fitted, windows).profile
+        found = integrated_gradients(fitted, windows)
         occluded = OccludedWindows(fitted, windows.spread(200))
-        change = np.abs(occluded.batch.inputs - occluded.replacing.inputs).mean(axis=0)
-        mask = np.zeros((fitted.horizon, occluded.batch.future_inputs.shape[2]), bool)
-        for lag in (1, 2, 5):  # of the first covariate
-            past = np.zeros(change.shape, bool)
-            past[-lag, 1] = True
-            whole, without = occluded.forecasts([(past & False, mask), (past, mask)])
-            effect = np.abs((without - whole).sum(axis=(1, 2))).mean()
-            row = found[
-                (found["feature"] == fitted.schema.features[1]) & (found["lag_first"] == lag)
-            ]
-            assert row[row["role"] == "past"]["mean"].item() == pytest.approx(effect, rel=1e-2)
+        past = np.zeros(occluded.batch.inputs.shape[1:], bool)
+        ahead = np.zeros(occluded.batch.future_inputs.shape[1:], bool)
+        whole = next(occluded.forecasts([(past, ahead)]))
+        rows = found.profile.set_index(["role", "feature", "lag_first"])["mean"]
+        for column, feature in enumerate(fitted.schema.features):
+            for lag in (1, 2, 5):
+                mask = past.copy()
+                mask[-lag, column] = True
+                without = next(occluded.forecasts([(mask, ahead)]))
+                effect = np.abs((without - whole).sum(axis=(1, 2))).mean()
+                assert rows["past", feature, lag] == pytest.approx(effect, rel=1e-3, abs=1e-5)
     finally:
         share.assign(before)
+    assert found.gap < 1e-4
+    assert rows["past", fitted.schema.features[0], 1] == 0  # what the path starts from stays
 
 
 def test_wrong_profiles_differ_as_they_say(result) -> None:
