@@ -12,12 +12,13 @@ import pytest
 from tsattn.cells import Cells
 from tsattn.models import LINEAR_PATH
 from tsattn.occlusion import OccludedWindows
+from tsattn.pipeline.measuring import cells_of
 from tsattn.profile_frames import profile_frame
 
 SCRIPTS = Path(__file__).parent.parent / "scripts"
 sys.path.insert(0, str(SCRIPTS))
 
-from faithfulness.attributions import integrated_gradients  # noqa: E402
+from faithfulness.attributions import MEASURE, integrated_gradients  # noqa: E402
 from faithfulness.problems import make_problems  # noqa: E402
 from faithfulness.scoring import hits, peak_lags, real_and_shuffled  # noqa: E402
 from faithfulness.systems import (  # noqa: E402
@@ -116,6 +117,7 @@ def test_integrated_gradients_add_up_to_the_forecast_and_leave_out_what_is_not_r
     found = integrated_gradients(fitted, shown.windows)
     assert found.gap < 0.05
     ours, theirs = found.profile, profile_frame(fitted, shown)
+    ours = ours[ours["measure"] == MEASURE]
     keys = ["feature", "role", "lag_first", "lag_last"]
     attention = theirs[theirs["measure"] == "nats"]
     assert ours[keys].values.tolist() == attention[keys].values.tolist()
@@ -135,7 +137,10 @@ def test_integrated_gradients_of_a_linear_path_are_the_effects_of_occlusion(resu
         past = np.zeros(occluded.batch.inputs.shape[1:], bool)
         ahead = np.zeros(occluded.batch.future_inputs.shape[1:], bool)
         whole = next(occluded.forecasts([(past, ahead)]))
-        rows = found.profile.set_index(["role", "feature", "lag_first"])["mean"]
+        rows = found.profile[found.profile["measure"] == MEASURE]
+        rows = rows.set_index(["role", "feature", "lag_first"])["mean"]
+        mass = cells_of(fitted, found.profile).mass  # with nothing left for the network
+        np.testing.assert_allclose(mass, rows / rows.sum(), rtol=1e-5)
         for column, feature in enumerate(fitted.schema.features):
             for lag in (1, 2, 5):
                 mask = past.copy()

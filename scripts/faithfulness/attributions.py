@@ -17,6 +17,7 @@ from tsattn.profiles import ProfileSum
 from tsattn.running import model_inputs
 from tsattn.tensor_names import FORECAST, INPUTS
 
+MEASURE = "attribution"
 NUM_WINDOWS = 200
 NUM_STEPS = 32
 _AT_ONCE = 512  # windows
@@ -141,8 +142,11 @@ def _frame(fitted: FittedForecaster, sizes: list[np.ndarray]) -> pd.DataFrame:
             lags=lags,
             channels=[features],
             kind="feature",
-            measure="contribution",
+            measure=MEASURE,
             role=role,
         )
         frames.append(profile.to_frame())
+    # The forecast is (1 - s) network + s linear path, and so is what a test takes from a profile.
+    # These attributions are of both together: so they stand for either one.
+    frames += [frame.assign(measure="contribution") for frame in frames]
     return pd.concat(frames, ignore_index=True)
