@@ -94,3 +94,22 @@ def test_one_price_for_every_nat() -> None:
     cells = 11 * 3 + 2 * 2 + 7 * 3
     for name in GATES:
         assert model.get_layer(name).beta == pytest.approx(0.02 / cells)
+
+
+def test_constant_feature_has_no_noise_to_hold_back() -> None:
+    """Else its gates would stay open, and it would have nats although nothing is read."""
+    shape = WindowShape(
+        lookback=5, horizon=3, num_features=3, num_targets=1, num_future_covariates=1,
+        num_calendar_features=0,
+    )  # fmt: skip
+    for encoder in ("per-feature", "joint"):
+        model = build_forecaster(
+            shape, encoder=encoder, attention="bottleneck", units=5, constant=[1, 2]
+        )
+        past, ahead = (model.get_layer(name) for name in ("attention", "future_attention"))
+        assert past.noise_scale == [1.0, 0.0, 0.0]
+        assert ahead.noise_scale == [0.0]
+        passed = past(np.zeros((2, 5, 3), "float32"), training=True)
+        noise = np.abs(keras.ops.convert_to_numpy(passed)).max(axis=(0, 1))
+        assert noise[0] > 0
+        np.testing.assert_array_equal(noise[1:], 0)

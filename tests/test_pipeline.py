@@ -16,7 +16,7 @@ from tsattn.errors import (
     UsageError,
 )
 from tsattn.model_directory import load_fitted
-from tsattn.pipeline.evaluating import NewDataResult, check_gate, evaluate
+from tsattn.pipeline.evaluating import NewDataResult, check_gate, evaluate, evaluate_fitted
 from tsattn.pipeline.explaining import (
     explain,
     explain_windows,
@@ -658,3 +658,14 @@ def test_fit_does_not_depend_on_the_level_of_the_columns() -> None:
         forecasts.append(predict(result.fitted, shifted, future=future).forecast - shift)
     np.testing.assert_allclose(errors[1], errors[0], rtol=1e-3)
     np.testing.assert_allclose(forecasts[1], forecasts[0], atol=1e-3)
+
+
+def test_few_forecasts_may_be_kept_while_every_window_is_scored(result) -> None:
+    fitted, series = result.fitted, result.series
+    origins = np.arange(fitted.lookback, series.num_rows - fitted.horizon + 1)
+    windows = fitted.windows(series, origins)
+    every = evaluate_fitted(fitted, series, windows)
+    few = evaluate_fitted(fitted, series, windows, max_forecast_rows=0)
+    assert len(every.forecast.origins) == len(origins) > len(few.forecast.origins) == 100
+    assert few.scores["model"]["scaled"].mse == every.scores["model"]["scaled"].mse
+    assert few.attention.num_windows == len(origins)

@@ -47,6 +47,7 @@ def build_model(
         dropout=options.dropout,
         normalization="standard" if is_auto else options.normalization,
         normalized=drifting if is_auto else None,
+        constant=[schema.features.index(name) for name in scaler.constant],
         num_quantiles=len(levels) or None,
         median=levels.index(0.5) if levels else 0,
         linear_inputs=linear.inputs if has_path else None,

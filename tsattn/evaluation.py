@@ -25,6 +25,7 @@ if TYPE_CHECKING:  # a forecaster in ONNX is scored without loading it
 
 MODEL = "model"
 UNITS = ("scaled", "original")
+MAX_FORECAST_ROWS = 2_000_000
 LEAST_KEPT = 100  # windows whose forecasts are kept, however many rows each has
 
 
@@ -73,7 +74,7 @@ def evaluate_windows(
     decoder: str = "direct",
     linear_path: LinearBaseline | None = None,
     calibration: Calibration | None = None,
-    max_forecast_rows: int = 2_000_000,
+    max_forecast_rows: int = MAX_FORECAST_ROWS,
     on_batch: Callable[[int, int], None] | None = None,
 ) -> Evaluation:
     """Forecast every window and score it beside the baselines, in scaled and original units.

@@ -85,8 +85,8 @@ def _control_faults(findings: Mapping[str, Any]) -> list[str]:
     if uniform["uniform_mse"] < LEAST_UNIFORM_LOSS * uniform["mse"]:
         faults.append(
             "The network does as well with uniform attention "
-            f"(MSE {uniform['uniform_mse']:.4g} against {uniform['mse']:.4g}): what the attention "
-            "prefers makes no difference."
+            f"(MSE {uniform['uniform_mse']:.4g} against {uniform['mse']:.4g}): the attention is "
+            "not needed, and what it prefers makes no difference."
         )
     change = findings["randomisation"]["distance"]
     if change < LEAST_CHANGE:

@@ -34,6 +34,7 @@ def build_forecaster(
     dropout: float = 0.0,
     normalization: str = "last",
     normalized: Sequence[int] | None = None,
+    constant: Sequence[int] = (),
     num_quantiles: int | None = None,
     median: int = 0,
     linear_inputs: str | None = None,
@@ -61,6 +62,7 @@ def build_forecaster(
         normalization: What is taken off each window and put back on the forecast: `"last"`,
             `"standard"` or `"none"`.
         normalized: Features that are measured from their windows; None for all.
+        constant: Features that are always zero.
         num_quantiles: Number of quantiles forecast; None forecasts a point.
         median: Which of the quantiles is the median.
         linear_inputs: What a linear path beside the network reads, see `LinearPath`; None for no
@@ -96,7 +98,15 @@ def build_forecaster(
 
     gated = None
     if attention == "bottleneck":
-        gated = pass_gates(sequence, levels, future, normalized)
+        first = shape.num_features - shape.num_future_covariates
+        gated = pass_gates(
+            sequence,
+            levels,
+            future,
+            normalized,
+            constant=constant,
+            future_constant=[i - first for i in constant if i >= first],
+        )
         sequence, levels, future = gated.sequence, gated.levels, gated.future
     sizes: dict[str, Any] = {"units": units, "dropout": dropout, "num_quantiles": num_quantiles}
     if attention != "reverse-time":

@@ -9,7 +9,7 @@ from tsattn.config import BASELINES, listed, require
 from tsattn.data.series import TimeSeries
 from tsattn.data.windows import Windows
 from tsattn.errors import DataError, QualityGateError
-from tsattn.evaluation import MODEL, Evaluation, evaluate_windows
+from tsattn.evaluation import MAX_FORECAST_ROWS, MODEL, Evaluation, evaluate_windows
 from tsattn.fitted import FittedForecaster
 from tsattn.pipeline.known_rows import read_known
 from tsattn.pipeline.opening import RUNTIME, Model, open_fitted
@@ -63,8 +63,9 @@ def evaluate_fitted(
     series: TimeSeries,
     windows: Windows,
     on_batch: Callable[[int, int], None] | None = None,
+    max_forecast_rows: int = MAX_FORECAST_ROWS,
 ) -> Evaluation:
-    """Score a forecaster on windows of a series, beside the baselines."""
+    """Score a forecaster on windows of a series, beside the baselines; see `evaluate_windows`."""
     return evaluate_windows(
         fitted.model,
         windows,
@@ -75,6 +76,7 @@ def evaluate_fitted(
         decoder=fitted.options.decoder,
         linear_path=fitted.linear if fitted.linear_shares.any() else None,
         calibration=fitted.calibration,
+        max_forecast_rows=max_forecast_rows,
         on_batch=on_batch,
     )
 

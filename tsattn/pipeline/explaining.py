@@ -214,7 +214,10 @@ def explain_windows(
     )
     compile_for(fitted.model, len(shown.windows))
     with progress.bar("reading the attention") as bar:
-        evaluation = evaluate_fitted(fitted, shown.series, shown.windows, on_batch=bar)
+        # Only the attention is shown, so hardly a forecast is kept.
+        evaluation = evaluate_fitted(
+            fitted, shown.series, shown.windows, on_batch=bar, max_forecast_rows=0
+        )
     if output is not None:
         with atomic_directory(output, overwrite=overwrite, kind=PROFILE) as directory:
             write_attention(directory, directory, fitted, evaluation)

@@ -1,0 +1,1 @@
+"""Problems for attention profiles, and how true a profile of each is."""
