@@ -84,9 +84,7 @@ def test_members_are_saved_and_forecast_alike_in_onnx(tmp_path) -> None:
     frame = load_frame()
     result = fit(frame, FitOptions(**{**SMALL, "members": 2, "epochs": 1}), check=False)
     save(result, tmp_path / "model")
-    by_runtime = [
-        load(tmp_path / "model", runtime=name).predict(frame) for name in ("onnx", "keras")
-    ]
+    loaded = [load(tmp_path / "model", runtime=name) for name in ("onnx", "keras")]
     forecasts = [model.predict(frame)["forecast"].to_numpy() for model in loaded]
     np.testing.assert_allclose(forecasts[0], forecasts[1], rtol=1e-4)
     saved = json.loads((tmp_path / "model" / "config.json").read_text("utf-8"))["options"]
