@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+
 from peers.processes import run_script
 
 LOOKBACK, HORIZON = 168, 24
