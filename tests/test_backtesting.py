@@ -196,8 +196,13 @@ def test_backtest_of_a_panel_cuts_by_time(tmp_path) -> None:
     options = [f"--{name.replace('_', '-')}={value}" for name, value in FAST.items()]
     options[-1] = "--level=none"
     command = ["backtest", str(path), *options, "--attention=none", "--id-col=town", "--folds=2"]
-    done = CliRunner().invoke(main, [*command, f"--step={STEP}", "-o", str(output), "--json", "-q"])
+    log = tmp_path / "log"
+    command += [f"--step={STEP}", f"--log-json={log}", f"--output={output}"]
+    done = CliRunner().invoke(main, [*command, "--json", "-q"])
     assert done.exit_code == 0, done.output
+    line = json.loads(log.read_text())
+    assert (line["command"], line["model"], line["data"]) == ("backtest", None, str(path))
+    assert (line["output"], line["exit_code"], line["error"]) == (str(output), 0, None)
     summary = json.loads(done.stdout)
     windows = STEP - SMALL["horizon"] + 1
     assert [fold["num_windows"] for fold in summary["per_fold"]] == [2 * windows, windows]
@@ -211,7 +216,7 @@ def test_backtest_of_a_panel_cuts_by_time(tmp_path) -> None:
     ]  # fmt: skip
     assert json.loads((output / "summary.json").read_text())["step"] == STEP
     assert "coverage_80" not in read_table(output / "folds.csv")[0]
-    again = CliRunner().invoke(main, [*command, f"--step={STEP}", "-o", str(output)])
+    again = CliRunner().invoke(main, command)
     assert (again.exit_code, "use --overwrite" in again.output) == (2, True)
 
 

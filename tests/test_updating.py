@@ -95,11 +95,16 @@ def test_update_starts_from_the_old_weights(folder) -> None:
 
 def test_worse_update_is_not_written(folder, tmp_path) -> None:
     command = ["update", str(folder / "model"), str(folder / "new.csv"), "-o", str(tmp_path / "x")]
-    done = CliRunner().invoke(main, [*command, "--learning-rate=10", "--epochs=1", "-q"])
+    command += ["--learning-rate=10", "--epochs=1", "-q", "--log-json=-"]
+    done = CliRunner().invoke(main, command)
     assert done.exit_code == QualityGateError.exit_code
     assert "no worse than the old one on the newest rows. Received: MSE " in done.output
     assert "Nothing was written: keep the old model" in done.output
     assert not list(tmp_path.iterdir())
+    line = json.loads(done.stderr.splitlines()[0])
+    assert (line["command"], line["model"]) == ("update", str(folder / "model"))
+    assert (line["data"], line["output"]) == (str(folder / "new.csv"), str(tmp_path / "x"))
+    assert (line["exit_code"], "no worse than the old one" in line["error"]) == (6, True)
 
 
 def test_update_refuses_data_that_does_not_match(folder, tmp_path) -> None:
