@@ -1,6 +1,10 @@
 """Rolling origins: what each fold may know, going on after an interruption, and what is written."""
 
 import json
+import multiprocessing
+import os
+import shutil
+import signal
 
 import numpy as np
 import pandas as pd
@@ -14,6 +18,7 @@ from tsattn.cli import main
 from tsattn.data.reading import read_table
 from tsattn.errors import DataError, TsattnError, UsageError
 from tsattn.pipeline.backtesting import folds_folder
+from tsattn.pipeline.fold_store import Fold, FoldStore
 from tsattn.progress import Progress
 
 FAST = {**SMALL, "epochs": 1, "attention": "shared", "encoder": "joint", "level": (50,)}
@@ -186,6 +191,32 @@ def test_other_options_or_data_start_afresh(tmp_path) -> None:
     with pytest.raises(UsageError, match=r"out.folds, which is something else"):
         backtest(path, FitOptions(**FAST), folds=2, output=output)
     assert (folder / "mine.txt").read_text() == "kept"
+
+
+def remove_and_die(store: FoldStore) -> None:
+    """Die after the first file that is removed."""
+
+    def die(folder, **_) -> None:
+        (folder / "backtest.json").unlink()
+        os.kill(os.getpid(), signal.SIGKILL)
+
+    shutil.rmtree = die
+    store.remove()
+
+
+def test_folds_that_were_being_removed_are_as_none(tmp_path) -> None:
+    key, folder = {"folds": 2}, tmp_path / "out.folds"
+    store, fold = FoldStore(folder, key, Told()), Fold(result={}, forecasts=None, cells=None)
+    store.write(0, fold)
+    before = (folder / "backtest.json").stat()
+    assert FoldStore(folder, key, Told()).read(0) == fold
+    assert (folder / "backtest.json").stat() == before  # a kill while it is written would lose it
+    process = multiprocessing.get_context("fork").Process(target=remove_and_die, args=[store])
+    process.start()
+    process.join()
+    assert process.exitcode == -signal.SIGKILL
+    assert FoldStore(folder, {"folds": 3}, Told()).read(0) is None
+    assert [path.name for path in tmp_path.iterdir()] == ["out.folds"]
 
 
 def test_backtest_of_a_panel_cuts_by_time(tmp_path) -> None:
