@@ -13,6 +13,7 @@ from tsattn import FitOptions, fit, update
 from tsattn.cli import main
 from tsattn.errors import DataError, QualityGateError, SchemaMismatchError, UsageError
 from tsattn.model_directory import load_fitted
+from tsattn.page.reproducing import update_command
 from tsattn.pipeline.fitting import save
 from tsattn.pipeline.new_rows import gather_rows
 from tsattn.progress import Progress
@@ -71,11 +72,21 @@ def test_update_keeps_scaler_and_structure_and_makes_the_rest_anew(folder, updat
     names = {path.name for path in (folder / "newer").iterdir()}
     assert {path.name for path in (folder / "model").iterdir()} == names
     metrics = json.loads((folder / "newer" / "metrics.json").read_text())
-    started = {"model": str(folder / "model"), "epochs": 3, "learning_rate": 0.0005}
-    assert metrics["updated_from"] == started
-    again = f"tsattn update {folder / 'model'} new.csv --epochs 3 --learning-rate 0.0005 -o model"
+    paths = {"model": str(folder / "model"), "data": str(folder / "new.csv")}
+    assert metrics["updated_from"] == {**paths, "epochs": 3, "learning_rate": 0.0005}
+    given = f"{folder / 'model'} {folder / 'new.csv'}"
+    again = f"tsattn update {given} --epochs 3 --learning-rate 0.0005 -o model"
     assert again in (folder / "newer" / "report.html").read_text()
     assert len(pd.read_csv(folder / "newer" / "history.csv")) <= 3
+
+
+def test_command_of_an_update_names_its_files() -> None:
+    made = {"model": "model", "data": "my new.csv", "old_data": "old.csv", "epochs": 3}
+    command = "tsattn update model 'my new.csv' --data old.csv --epochs 3 -o model"
+    assert update_command(made, None) == command
+    # Metrics of a table, and those of models that were written before they named files.
+    assert update_command({"model": "model"}, "all.csv") == "tsattn update model all.csv -o model"
+    assert update_command({"model": "model"}, None) == "tsattn update model new.csv -o model"
 
 
 def test_new_rows_and_all_rows_are_the_same(folder, updated) -> None:

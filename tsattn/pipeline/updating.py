@@ -136,8 +136,9 @@ def update(
             "command again."
         )
     _check_gate(result, old)
-    started_from = {"model": str(directory), **asdict(warm_start)}
-    result = replace(result, updated_from=started_from)
+    started_from = {"model": directory, "data": data, "old_data": old_data}
+    paths = {name: str(given) for name, given in started_from.items() if _is_path(given)}
+    result = replace(result, updated_from={**paths, **asdict(warm_start)})
     update = Update(result=with_quick_check(result) if check else result, old=old)
     if output is not None:
         save(update.result, Path(output), overwrite=overwrite, progress=progress)
@@ -212,6 +213,10 @@ def _unseen(fitted: FittedForecaster, series: TimeSeries, held: Windows, source:
             "none in any series. Give more rows."
         )
     return windows
+
+
+def _is_path(given: object) -> bool:
+    return isinstance(given, str | Path)
 
 
 def _check_gate(result: FitResult, old: Evaluation) -> None:
