@@ -72,11 +72,15 @@ def test_update_keeps_scaler_and_structure_and_makes_the_rest_anew(folder, updat
     names = {path.name for path in (folder / "newer").iterdir()}
     assert {path.name for path in (folder / "model").iterdir()} == names
     metrics = json.loads((folder / "newer" / "metrics.json").read_text())
-    paths = {"model": str(folder / "model"), "data": str(folder / "new.csv")}
-    assert metrics["updated_from"] == {**paths, "epochs": 3, "learning_rate": 0.0005}
-    given = f"{folder / 'model'} {folder / 'new.csv'}"
-    again = f"tsattn update {given} --epochs 3 --learning-rate 0.0005 -o model"
-    assert again in (folder / "newer" / "report.html").read_text()
+    model, old, new = (str(folder / name) for name in ("model", "old.csv", "new.csv"))
+    assert metrics["updated_from"] == {
+        "model": model, "data": new, "old_data": old, "epochs": 3, "learning_rate": 0.0005,
+    }  # fmt: skip
+    again = f"tsattn update {model} {new} --data {old} --epochs 3 --learning-rate 0.0005 -o model"
+    page = (folder / "newer" / "report.html").read_text()
+    assert again in page
+    assert f"{old}, followed by {new}" in page
+    assert "a table in memory" not in page
     assert len(pd.read_csv(folder / "newer" / "history.csv")) <= 3
 
 
@@ -143,7 +147,11 @@ def test_update_refuses_data_that_does_not_match(folder, tmp_path) -> None:
 def test_old_rows_come_from_the_training_file_if_it_is_unchanged(folder, tmp_path) -> None:
     fitted, new = load_fitted(folder / "model"), load_frame(ROWS)[OLD - 11 :]
     frame, source, origin = gather_rows(fitted, new, None, Progress())
-    assert (len(frame), source, origin) == (ROWS, "old.csv and the DataFrame", (None, None))
+    assert (len(frame), source, origin) == (
+        ROWS,
+        "old.csv and the DataFrame",
+        (None, None, str(folder / "old.csv")),
+    )
     assert frame["time"].is_monotonic_increasing
     for path, why in ((tmp_path / "gone.csv", "is gone"), (folder / "new.csv", "has changed")):
         told = Told()

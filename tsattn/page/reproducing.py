@@ -39,8 +39,8 @@ def update_command(updated_from: Mapping[str, Any], data_path: str | None) -> st
     """Return the command of an update.
 
     Args:
-        updated_from: What `metrics.json` says of it: `model`, `data` and `old_data` where they were
-            files, `epochs` and `learning_rate`.
+        updated_from: What `metrics.json` says of it: `model`, `data` and the `old_data` before it
+            where they were files, `epochs` and `learning_rate`.
         data_path: The only file with its rows, of a model whose metrics do not name it.
     """
     new = updated_from.get("data") or data_path or "new.csv"

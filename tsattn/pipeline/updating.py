@@ -6,6 +6,7 @@ from typing import Any
 
 import keras
 import numpy as np
+import pandas as pd
 
 from tsattn.baselines import fit_linear
 from tsattn.building import build_model
@@ -123,7 +124,7 @@ def update(
     for note in series.notes:
         progress.note(note)
     started, windows, notes = _warm(fitted, series, source)
-    started = replace(started, data_path=origin[0], data_sha256=origin[1])
+    started = replace(started, data_path=origin.path, data_sha256=origin.sha256)
     for note in notes:
         progress.note(note)
     old = evaluate_fitted(fitted, series, windows["test"])
@@ -136,8 +137,11 @@ def update(
             "command again."
         )
     _check_gate(result, old)
-    started_from = {"model": directory, "data": data, "old_data": old_data}
-    paths = {name: str(given) for name, given in started_from.items() if _is_path(given)}
+    paths = {"model": str(directory)}
+    if not isinstance(data, pd.DataFrame):
+        paths["data"] = str(data)
+    if origin.old_path is not None:
+        paths["old_data"] = origin.old_path
     result = replace(result, updated_from={**paths, **asdict(warm_start)})
     update = Update(result=with_quick_check(result) if check else result, old=old)
     if output is not None:
@@ -213,10 +217,6 @@ def _unseen(fitted: FittedForecaster, series: TimeSeries, held: Windows, source:
             "none in any series. Give more rows."
         )
     return windows
-
-
-def _is_path(given: object) -> bool:
-    return isinstance(given, str | Path)
 
 
 def _check_gate(result: FitResult, old: Evaluation) -> None:
