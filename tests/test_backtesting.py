@@ -1,6 +1,10 @@
 """Rolling origins: what each fold may know, going on after an interruption, and what is written."""
 
 import json
+import multiprocessing
+import os
+import shutil
+import signal
 
 import numpy as np
 import pandas as pd
@@ -14,6 +18,7 @@ from tsattn.cli import main
 from tsattn.data.reading import read_table
 from tsattn.errors import DataError, TsattnError, UsageError
 from tsattn.pipeline.backtesting import folds_folder
+from tsattn.pipeline.fold_store import Fold, FoldStore
 from tsattn.progress import Progress
 
 FAST = {**SMALL, "epochs": 1, "attention": "shared", "encoder": "joint", "level": (50,)}
@@ -188,6 +193,32 @@ def test_other_options_or_data_start_afresh(tmp_path) -> None:
     assert (folder / "mine.txt").read_text() == "kept"
 
 
+def remove_and_die(store: FoldStore) -> None:
+    """Die after the first file that is removed."""
+
+    def die(folder, **_) -> None:
+        (folder / "backtest.json").unlink()
+        os.kill(os.getpid(), signal.SIGKILL)
+
+    shutil.rmtree = die
+    store.remove()
+
+
+def test_folds_that_were_being_removed_are_as_none(tmp_path) -> None:
+    key, folder = {"folds": 2}, tmp_path / "out.folds"
+    store, fold = FoldStore(folder, key, Told()), Fold(result={}, forecasts=None, cells=None)
+    store.write(0, fold)
+    before = (folder / "backtest.json").stat()
+    assert FoldStore(folder, key, Told()).read(0) == fold
+    assert (folder / "backtest.json").stat() == before  # a kill while it is written would lose it
+    process = multiprocessing.get_context("fork").Process(target=remove_and_die, args=[store])
+    process.start()
+    process.join()
+    assert process.exitcode == -signal.SIGKILL
+    assert FoldStore(folder, {"folds": 3}, Told()).read(0) is None
+    assert [path.name for path in tmp_path.iterdir()] == ["out.folds"]
+
+
 def test_backtest_of_a_panel_cuts_by_time(tmp_path) -> None:
     long, short = load_frame(211).assign(town="a"), load_frame(211, seed=6).assign(town="b")
     panel = pd.concat([long, short[:-STEP]])  # b ends before the last fold
@@ -196,8 +227,13 @@ def test_backtest_of_a_panel_cuts_by_time(tmp_path) -> None:
     options = [f"--{name.replace('_', '-')}={value}" for name, value in FAST.items()]
     options[-1] = "--level=none"
     command = ["backtest", str(path), *options, "--attention=none", "--id-col=town", "--folds=2"]
-    done = CliRunner().invoke(main, [*command, f"--step={STEP}", "-o", str(output), "--json", "-q"])
+    log = tmp_path / "log"
+    command += [f"--step={STEP}", f"--log-json={log}", f"--output={output}"]
+    done = CliRunner().invoke(main, [*command, "--json", "-q"])
     assert done.exit_code == 0, done.output
+    line = json.loads(log.read_text())
+    assert (line["command"], line["model"], line["data"]) == ("backtest", None, str(path))
+    assert (line["output"], line["exit_code"], line["error"]) == (str(output), 0, None)
     summary = json.loads(done.stdout)
     windows = STEP - SMALL["horizon"] + 1
     assert [fold["num_windows"] for fold in summary["per_fold"]] == [2 * windows, windows]
@@ -211,7 +247,7 @@ def test_backtest_of_a_panel_cuts_by_time(tmp_path) -> None:
     ]  # fmt: skip
     assert json.loads((output / "summary.json").read_text())["step"] == STEP
     assert "coverage_80" not in read_table(output / "folds.csv")[0]
-    again = CliRunner().invoke(main, [*command, f"--step={STEP}", "-o", str(output)])
+    again = CliRunner().invoke(main, command)
     assert (again.exit_code, "use --overwrite" in again.output) == (2, True)
 
 

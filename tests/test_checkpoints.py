@@ -1,7 +1,9 @@
 """Going on with an interrupted training as if it had not been."""
 
 import json
+import multiprocessing
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -15,7 +17,7 @@ from click.testing import CliRunner
 from synthetic import SMALL, load_frame
 
 from tsattn import FitOptions, WindowShape, build_forecaster, fit, make_windows, train
-from tsattn.checkpoints import Checkpoint
+from tsattn.checkpoints import Checkpoint, TrainingState
 from tsattn.cli import main
 from tsattn.errors import UsageError
 from tsattn.pipeline.fitting import save
@@ -106,6 +108,34 @@ def test_checkpoint_replaces_nothing_else(tmp_path) -> None:
     (tmp_path / "mine" / "notes.txt").write_text("")
     with pytest.raises(UsageError, match="may replace only a checkpoint of a fit"):
         Checkpoint(tmp_path / "mine", {})
+
+
+def remove_and_die(checkpoint: Checkpoint) -> None:
+    """Die after the first file that is removed."""
+
+    def die(folder, **_) -> None:
+        (folder / "arrays.npz").unlink()
+        os.kill(os.getpid(), signal.SIGKILL)
+
+    shutil.rmtree = die
+    checkpoint.remove()
+
+
+def test_checkpoint_that_was_being_removed_is_as_none(tmp_path) -> None:
+    checkpoint = Checkpoint(tmp_path / "kept", {"units": 5})
+    scalars = {"epochs": [], "is_over": True, "wait": 0, "best": None, "best_epoch": 0}
+    state = TrainingState(**scalars, variables=[np.ones(7)], optimizer=[], best_weights=None)
+    checkpoint.write(state)
+    process = multiprocessing.get_context("fork").Process(target=remove_and_die, args=[checkpoint])
+    process.start()
+    process.join()
+    assert process.exitcode == -signal.SIGKILL
+    again = Checkpoint(tmp_path / "kept", {"units": 7})
+    assert again.read() is None
+    assert not list(tmp_path.iterdir())
+    again.write(state)
+    again.remove()
+    assert not list(tmp_path.iterdir())
 
 
 def test_fit_refuses_a_checkpoint_of_other_options_or_data(tmp_path) -> None:

@@ -124,22 +124,6 @@ def test_systems_without_locks_say_so(tmp_path, monkeypatch) -> None:
     assert "no file locks" in notes[0]
 
 
-@pytest.mark.parametrize("command", ["predict", "fit"])
-def test_commands_refuse_an_output_that_is_being_written(
-    command, panel_model, latest, tmp_path
-) -> None:
-    output = tmp_path / "output.csv"
-    arguments = {
-        "predict": [panel_model, latest],
-        "fit": [latest, "--target", "load", "--id-col", "town"],
-    }[command]
-    with output_lock(output):
-        done = run(command, *arguments, "-o", output, "--wait", "0s")
-    assert done.exit_code == 8, done.output
-    assert "one run at a time" in done.stderr
-    assert [path.name for path in tmp_path.iterdir()] == ["latest.csv"]
-
-
 def test_log_has_a_line_for_every_run(panel_model, latest, tmp_path) -> None:
     log, output = tmp_path / "logs" / "runs.jsonl", tmp_path / "forecast.csv"
     given = ["predict", panel_model, latest, "--log-json", log]

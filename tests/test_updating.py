@@ -13,6 +13,7 @@ from tsattn import FitOptions, fit, update
 from tsattn.cli import main
 from tsattn.errors import DataError, QualityGateError, SchemaMismatchError, UsageError
 from tsattn.model_directory import load_fitted
+from tsattn.page.reproducing import update_command
 from tsattn.pipeline.fitting import save
 from tsattn.pipeline.new_rows import gather_rows
 from tsattn.progress import Progress
@@ -71,11 +72,25 @@ def test_update_keeps_scaler_and_structure_and_makes_the_rest_anew(folder, updat
     names = {path.name for path in (folder / "newer").iterdir()}
     assert {path.name for path in (folder / "model").iterdir()} == names
     metrics = json.loads((folder / "newer" / "metrics.json").read_text())
-    started = {"model": str(folder / "model"), "epochs": 3, "learning_rate": 0.0005}
-    assert metrics["updated_from"] == started
-    again = f"tsattn update {folder / 'model'} new.csv --epochs 3 --learning-rate 0.0005 -o model"
-    assert again in (folder / "newer" / "report.html").read_text()
+    model, old, new = (str(folder / name) for name in ("model", "old.csv", "new.csv"))
+    assert metrics["updated_from"] == {
+        "model": model, "data": new, "old_data": old, "epochs": 3, "learning_rate": 0.0005,
+    }  # fmt: skip
+    again = f"tsattn update {model} {new} --data {old} --epochs 3 --learning-rate 0.0005 -o model"
+    page = (folder / "newer" / "report.html").read_text()
+    assert again in page
+    assert f"{old}, followed by {new}" in page
+    assert "a table in memory" not in page
     assert len(pd.read_csv(folder / "newer" / "history.csv")) <= 3
+
+
+def test_command_of_an_update_names_its_files() -> None:
+    made = {"model": "model", "data": "my new.csv", "old_data": "old.csv", "epochs": 3}
+    command = "tsattn update model 'my new.csv' --data old.csv --epochs 3 -o model"
+    assert update_command(made, None) == command
+    # Metrics of a table, and those of models that were written before they named files.
+    assert update_command({"model": "model"}, "all.csv") == "tsattn update model all.csv -o model"
+    assert update_command({"model": "model"}, None) == "tsattn update model new.csv -o model"
 
 
 def test_new_rows_and_all_rows_are_the_same(folder, updated) -> None:
@@ -95,11 +110,16 @@ def test_update_starts_from_the_old_weights(folder) -> None:
 
 def test_worse_update_is_not_written(folder, tmp_path) -> None:
     command = ["update", str(folder / "model"), str(folder / "new.csv"), "-o", str(tmp_path / "x")]
-    done = CliRunner().invoke(main, [*command, "--learning-rate=10", "--epochs=1", "-q"])
+    command += ["--learning-rate=10", "--epochs=1", "-q", "--log-json=-"]
+    done = CliRunner().invoke(main, command)
     assert done.exit_code == QualityGateError.exit_code
     assert "no worse than the old one on the newest rows. Received: MSE " in done.output
     assert "Nothing was written: keep the old model" in done.output
     assert not list(tmp_path.iterdir())
+    line = json.loads(done.stderr.splitlines()[0])
+    assert (line["command"], line["model"]) == ("update", str(folder / "model"))
+    assert (line["data"], line["output"]) == (str(folder / "new.csv"), str(tmp_path / "x"))
+    assert (line["exit_code"], "no worse than the old one" in line["error"]) == (6, True)
 
 
 def test_update_refuses_data_that_does_not_match(folder, tmp_path) -> None:
@@ -127,7 +147,11 @@ def test_update_refuses_data_that_does_not_match(folder, tmp_path) -> None:
 def test_old_rows_come_from_the_training_file_if_it_is_unchanged(folder, tmp_path) -> None:
     fitted, new = load_fitted(folder / "model"), load_frame(ROWS)[OLD - 11 :]
     frame, source, origin = gather_rows(fitted, new, None, Progress())
-    assert (len(frame), source, origin) == (ROWS, "old.csv and the DataFrame", (None, None))
+    assert (len(frame), source, origin) == (
+        ROWS,
+        "old.csv and the DataFrame",
+        (None, None, str(folder / "old.csv")),
+    )
     assert frame["time"].is_monotonic_increasing
     for path, why in ((tmp_path / "gone.csv", "is gone"), (folder / "new.csv", "has changed")):
         told = Told()

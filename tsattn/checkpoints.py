@@ -1,7 +1,6 @@
 """Checkpoints: the state of a training after its last whole epoch, to go on from."""
 
 import json
-import shutil
 import zipfile
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -13,7 +12,7 @@ import numpy as np
 
 from tsattn.errors import UsageError
 from tsattn.json_files import write_json
-from tsattn.outputs import CHECKPOINT, MANIFEST, atomic_directory, check_output
+from tsattn.outputs import CHECKPOINT, MANIFEST, atomic_directory, check_output, remove_folder
 
 _STATE, _ARRAYS = "state.json", "arrays.npz"
 
@@ -110,7 +109,7 @@ class Checkpoint:
 
     def remove(self) -> None:
         """Remove the folder."""
-        shutil.rmtree(self.folder, ignore_errors=True)
+        remove_folder(self.folder)
 
 
 class KeepCheckpoint(keras.callbacks.Callback):

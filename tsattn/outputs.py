@@ -1,5 +1,6 @@
 """Outputs that are complete or absent: built beside their place, then moved into it."""
 
+import contextlib
 import ctypes
 import ctypes.util
 import errno
@@ -174,6 +175,29 @@ def working_folder(path: Path | None) -> Iterator[Path]:
         shutil.rmtree(folder, ignore_errors=True)
 
 
+def remove_folder(path: Path) -> None:
+    """Remove a folder so that a kill leaves it whole or gone; one that cannot be is left.
+
+    What a killed process leaves has a hidden name beside it, see `remove_leftovers`.
+    """
+    with contextlib.suppress(OSError):
+        path = _resolved(path)
+        gone = _partial(path)
+        path.rename(gone)
+        shutil.rmtree(gone, ignore_errors=True)
+
+
+def remove_leftovers(path: Path, what: str = "partial") -> None:
+    """Remove what killed processes left beside an output; another run may be doing the same."""
+    path = _resolved(path)
+    prefix = _prefix(path, what)
+    for left in path.parent.iterdir():
+        if left.name.startswith(prefix) and _is_leftover(left.name.removeprefix(prefix)):
+            is_folder = left.is_dir() and not left.is_symlink()
+            with contextlib.suppress(OSError):
+                shutil.rmtree(left) if is_folder else left.unlink()
+
+
 def _resolved(path: Path) -> Path:
     # Unlike Path.resolve, this raises nothing for a loop of links.
     return Path(os.path.realpath(path))
@@ -181,12 +205,12 @@ def _resolved(path: Path) -> Path:
 
 def _partial(path: Path, what: str = "partial") -> Path:
     """Return a name beside `path`, after removing what killed processes left under such names."""
-    prefix = f".{path.name}.{what}-"
-    for left in path.parent.iterdir():
-        if left.name.startswith(prefix) and _is_leftover(left.name.removeprefix(prefix)):
-            is_folder = left.is_dir() and not left.is_symlink()
-            shutil.rmtree(left) if is_folder else left.unlink()
-    return path.with_name(f"{prefix}{os.getpid()}-{_TOKEN}")
+    remove_leftovers(path, what)
+    return path.with_name(f"{_prefix(path, what)}{os.getpid()}-{_TOKEN}")
+
+
+def _prefix(path: Path, what: str) -> str:
+    return f".{path.name}.{what}-"
 
 
 def _is_leftover(suffix: str) -> bool:

@@ -19,9 +19,8 @@ from tsattn.cli.demos import demo
 from tsattn.cli.explaining import explain
 from tsattn.cli.predicting import evaluate, predict
 from tsattn.cli.updating import update
-from tsattn.durations import parse_duration
 from tsattn.errors import DataError, OutputError, TsattnError
-from tsattn.run_log import INTERRUPTED, Run, logged
+from tsattn.run_log import INTERRUPTED, Run
 
 
 class Commands(click.Group):
@@ -86,8 +85,7 @@ def main() -> None:
 @options.config_option
 @click.option("--output", "-o", type=options.PATH, help="[default: model-<target>/]")
 @click.option("--no-check", is_flag=True, help="Do not test the attention profile.")
-@scheduling.wait_option
-@scheduling.log_option
+@options.combined(scheduling.schedule_options)
 @click.option(
     "--resume",
     is_flag=True,
@@ -111,16 +109,15 @@ def fit(
     wanted = options.fit_options(given)
     output = output or options.default_output("model", wanted)
     run = Run(command="fit", model=str(output), data=str(data), output=str(output))
-    with logged(log_json, run):
+
+    def check() -> None:
         option_checks.check_options(wanted)
         from tsattn.outputs import check_output
 
-        seconds = parse_duration(wait, "wait")
         check_output(output, overwrite=overwrite, is_directory=True)
-        with scheduling.locked(output, seconds, quiet=quiet):
-            # Another run may have written it while this one waited.
-            check_output(output, overwrite=overwrite, is_directory=True)
-            _fit(data, wanted, output, not no_check, resume, overwrite, as_json, quiet)
+
+    with scheduling.scheduled(run, output, wait=wait, log=log_json, check=check, quiet=quiet):
+        _fit(data, wanted, output, not no_check, resume, overwrite, as_json, quiet)
 
 
 def _fit(

@@ -6,7 +6,8 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from tsattn import option_checks
-from tsattn.cli import options
+from tsattn.cli import options, scheduling
+from tsattn.run_log import Run
 
 if TYPE_CHECKING:
     from tsattn.pipeline.backtesting import Backtest
@@ -27,13 +28,15 @@ if TYPE_CHECKING:
     metavar="never|always|every:M",
     help="Fit in the first fold only, in every fold, or in every M-th.",
 )
-@options.combined(options.output_options, options.fitting_options)
+@options.combined(scheduling.schedule_options, options.output_options, options.fitting_options)
 def backtest(
     data: Path,
     output: Path | None,
     folds: int,
     step: int | None,
     refit: str,
+    wait: str,
+    log_json: str | None,
     overwrite: bool,
     as_json: bool,
     quiet: bool,
@@ -49,28 +52,33 @@ def backtest(
     an interruption the same command goes on; finished folds are in OUTPUT.folds.
     """
     wanted = options.fit_options(given)
-    option_checks.check_options(wanted)
-    output = output or options.default_output("backtest", wanted)
-    from tsattn.outputs import BACKTEST, check_output
+    place = output or options.default_output("backtest", wanted)
+    run = Run(command="backtest", data=str(data), output=str(place))
 
-    check_output(output, overwrite=overwrite, is_directory=True, kind=BACKTEST)
-    from tsattn.backend import start_keras
+    def check() -> None:
+        option_checks.check_options(wanted)
+        from tsattn.outputs import BACKTEST, check_output
 
-    start_keras(wanted.backend, seed=wanted.seed)
-    from tsattn.pipeline import backtesting
-    from tsattn.progress import Progress
+        check_output(place, overwrite=overwrite, is_directory=True, kind=BACKTEST)
 
-    result = backtesting.backtest(
-        data,
-        wanted,
-        folds=folds,
-        step=step,
-        refit=refit,
-        output=output,
-        overwrite=overwrite,
-        progress=Progress(quiet=quiet),
-    )
-    _print(result, output, as_json=as_json)
+    with scheduling.scheduled(run, place, wait=wait, log=log_json, check=check, quiet=quiet):
+        from tsattn.backend import start_keras
+
+        start_keras(wanted.backend, seed=wanted.seed)
+        from tsattn.pipeline import backtesting
+        from tsattn.progress import Progress
+
+        result = backtesting.backtest(
+            data,
+            wanted,
+            folds=folds,
+            step=step,
+            refit=refit,
+            output=place,
+            overwrite=overwrite,
+            progress=Progress(quiet=quiet),
+        )
+        _print(result, place, as_json=as_json)
 
 
 def _print(result: "Backtest", output: Path, *, as_json: bool) -> None:

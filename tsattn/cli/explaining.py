@@ -6,7 +6,8 @@ from typing import Any
 import click
 
 from tsattn import config
-from tsattn.cli import options, views
+from tsattn.cli import options, scheduling, views
+from tsattn.run_log import Run
 
 
 @click.command()
@@ -29,7 +30,7 @@ from tsattn.cli import options, views
     "--refit", is_flag=True, help="With --check: fit anew with shuffled copies of the covariates."
 )
 @options.runtime_option
-@options.combined(views.view_options, options.output_options)
+@options.combined(views.view_options, scheduling.schedule_options, options.output_options)
 def explain(
     model: Path,
     data: Path | None,
@@ -39,44 +40,88 @@ def explain(
     seeds: int | None,
     refit: bool,
     runtime: str,
+    wait: str,
+    log_json: str | None,
     overwrite: bool,
     as_json: bool,
     quiet: bool,
     **viewed: Any,
 ) -> None:
     """Show which lags of each feature the attention of MODEL rests on."""
-    _check_options(data, split, output, check, seeds, refit, overwrite)
     view = views.Views(**viewed)
-    views.check_views(view, has_data=data is not None, check=check)
-    if check:
-        from tsattn.backend import start_keras
+    place = model if check else output
+    run = Run(
+        command="explain",
+        model=str(model),
+        data=None if data is None else str(data),
+        output=None if place is None else str(place),
+    )
 
-        start_keras()
+    def check_arguments() -> None:
+        _check_options(data, split, output, check, seeds, refit, overwrite)
+        views.check_views(view, has_data=data is not None, check=check)
+        if output is not None:
+            from tsattn.outputs import PROFILE, check_output
+
+            check_output(
+                output, overwrite=overwrite, is_directory=True, kind=PROFILE, apart_from=model
+            )
+        if check:
+            from tsattn.model_directory import check_directory
+
+            check_directory(model)  # before Keras is loaded, which takes seconds
+
+    with scheduling.scheduled(
+        run, place, wait=wait, log=log_json, check=check_arguments, quiet=quiet
+    ):
+        if check:
+            _check_profile(model, data, seeds, refit, quiet)
+        given: dict[str, Any] = {"split": split or "all", "runtime": runtime, "output": output}
+        given |= {"overwrite": overwrite}
+        _show(model, None if check else data, view, given, as_json=as_json, quiet=quiet)
+
+
+def _check_profile(
+    model: Path, data: Path | None, seeds: int | None, refit: bool, quiet: bool
+) -> None:
+    """Test the saved profile, and add the result to the model."""
+    from tsattn.backend import start_keras
+
+    start_keras()
+    from tsattn.pipeline import checking
+    from tsattn.progress import Progress
+
+    seeds = 1 if seeds is None else seeds
+    checking.check(model, data, seeds=seeds, refit=refit, progress=Progress(quiet=quiet))
+
+
+def _show(
+    model: Path,
+    data: Path | None,
+    view: views.Views,
+    given: dict[str, Any],
+    *,
+    as_json: bool,
+    quiet: bool,
+) -> None:
+    """Print the saved profile, or what the windows of some data say."""
     from tsattn.cli import printing
     from tsattn.pipeline import explaining
     from tsattn.progress import Progress
 
-    progress = Progress(quiet=quiet)
-    if check:
-        from tsattn.pipeline import checking
-
-        checking.check(
-            model, data, seeds=1 if seeds is None else seeds, refit=refit, progress=progress
-        )
-    if data is None or check:
+    if data is None:
         explanation = explaining.saved_explanation(model)
-    else:
-        given: dict[str, Any] = {"split": split or "all", "runtime": runtime, "output": output}
-        given |= {"overwrite": overwrite, "progress": progress}
-        if view.by is not None or view.against is not None:
-            show = views.show_drift if view.by is None else views.show_groups
-            show(model, data, view, as_json=as_json, **given)
-            return
-        explanation = explaining.explain_windows(
-            model, data, window=view.window, series=view.series, **given
-        )
-    folder = output if data and not check else model / "attention"
-    printing.print_explanation(explanation, folder, as_json=as_json)
+        printing.print_explanation(explanation, model / "attention", as_json=as_json)
+        return
+    given = {**given, "progress": Progress(quiet=quiet)}
+    if view.by is not None or view.against is not None:
+        show = views.show_drift if view.by is None else views.show_groups
+        show(model, data, view, as_json=as_json, **given)
+        return
+    explanation = explaining.explain_windows(
+        model, data, window=view.window, series=view.series, **given
+    )
+    printing.print_explanation(explanation, given["output"], as_json=as_json)
 
 
 def _check_options(

@@ -10,7 +10,6 @@ from tsattn import config
 from tsattn.cli import options, scheduling
 from tsattn.cli.engine_options import engine_options
 from tsattn.cli.importing import fast_imports
-from tsattn.durations import parse_duration
 from tsattn.engines import Engine
 from tsattn.run_log import Run, logged
 
@@ -58,9 +57,7 @@ ROWS_AT_ONCE = 200_000
 )
 @options.combined(engine_options)
 @options.runtime_option
-@scheduling.wait_option
-@scheduling.log_option
-@options.combined(options.output_options)
+@options.combined(scheduling.schedule_options, options.output_options)
 def predict(
     model: Path,
     data: Path,
@@ -81,15 +78,14 @@ def predict(
     """
     place = None if output is None else str(output)
     run = Run(command="predict", model=str(model), data=str(data), output=place)
-    with logged(log_json, run):
-        seconds = parse_duration(wait, "wait")
+
+    def check() -> None:
         given["engine"] = Engine(name=engine, address=dask_address, workers=dask_workers)
         _check_place(output, explain, overwrite)
-        with scheduling.locked(output, seconds, quiet=quiet):
-            # Another run may have written it while this one waited.
-            _check_place(output, explain, overwrite)
-            given |= {"overwrite": overwrite, "quiet": quiet}
-            skipped = _predict(model, data, output, run, explain=explain or 0, **given)
+
+    with scheduling.scheduled(run, output, wait=wait, log=log_json, check=check, quiet=quiet):
+        given |= {"overwrite": overwrite, "quiet": quiet}
+        skipped = _predict(model, data, output, run, explain=explain or 0, **given)
         if skipped:
             counts = f"{skipped:,} series skipped, {run.series_written:,} forecast"
             click.echo(counts, err=True)

@@ -4,7 +4,8 @@ from pathlib import Path
 
 import click
 
-from tsattn.cli import options
+from tsattn.cli import options, scheduling
+from tsattn.run_log import Run
 
 
 @click.command()
@@ -21,7 +22,7 @@ from tsattn.cli import options
 @click.option("--epochs", type=int, default=3, show_default=True, help="Epochs at most.")
 @click.option("--learning-rate", type=float, show_default="a quarter of the fit's", help="Of Adam.")
 @click.option("--no-check", is_flag=True, help="Do not test the attention profile.")
-@options.combined(options.output_options)
+@options.combined(scheduling.schedule_options, options.output_options)
 def update(
     model: Path,
     data: Path,
@@ -30,6 +31,8 @@ def update(
     epochs: int,
     learning_rate: float | None,
     no_check: bool,
+    wait: str,
+    log_json: str | None,
     overwrite: bool,
     as_json: bool,
     quiet: bool,
@@ -41,31 +44,39 @@ def update(
     not written: exit code 6. Scaler and structure stay; linear path, intervals,
     profile, model.onnx and report.html are made anew.
     """
-    from tsattn.outputs import check_output
+    run = Run(command="update", model=str(model), data=str(data), output=str(output))
 
-    check_output(output, overwrite=overwrite, is_directory=True, apart_from=model)
-    from tsattn.backend import start_keras
+    def check() -> None:
+        from tsattn.outputs import check_output
 
-    start_keras()
-    from tsattn.cli import printing
-    from tsattn.pipeline import updating
-    from tsattn.progress import Progress
+        check_output(output, overwrite=overwrite, is_directory=True, apart_from=model)
+        from tsattn.model_directory import check_directory
 
-    result = updating.update(
-        model,
-        data,
-        output=output,
-        old_data=old_data,
-        epochs=epochs,
-        learning_rate=learning_rate,
-        check=not no_check,
-        overwrite=overwrite,
-        progress=Progress(quiet=quiet),
-    )
-    content = result.to_json()
-    if as_json:
-        printing.print_json({"model": str(output), **content})
-        return
-    printing.print_fit(result.result, output)
-    new, old = (content["mse"][name]["scaled"] for name in ("new", "old"))
-    click.echo(f"MSE on the rows held out: {new:.6g}; of the old model: {old:.6g} (scaled)")
+        check_directory(model)  # before Keras is loaded, which takes seconds
+
+    with scheduling.scheduled(run, output, wait=wait, log=log_json, check=check, quiet=quiet):
+        from tsattn.backend import start_keras
+
+        start_keras()
+        from tsattn.cli import printing
+        from tsattn.pipeline import updating
+        from tsattn.progress import Progress
+
+        result = updating.update(
+            model,
+            data,
+            output=output,
+            old_data=old_data,
+            epochs=epochs,
+            learning_rate=learning_rate,
+            check=not no_check,
+            overwrite=overwrite,
+            progress=Progress(quiet=quiet),
+        )
+        content = result.to_json()
+        if as_json:
+            printing.print_json({"model": str(output), **content})
+            return
+        printing.print_fit(result.result, output)
+        new, old = (content["mse"][name]["scaled"] for name in ("new", "old"))
+        click.echo(f"MSE on the rows held out: {new:.6g}; of the old model: {old:.6g} (scaled)")

@@ -145,7 +145,7 @@ def _asked(options: FitOptions, schema: Schema, metrics: dict[str, Any]) -> Mark
 def _data(schema: Schema, metrics: dict[str, Any], path: str | None) -> Markup:
     """Return what the data is: rows, span, features with their roles, and what was noted."""
     found = metrics.get("data", {})
-    rows = [["source", path or "a table in memory"]]
+    rows = [["source", path or _several(metrics.get("updated_from"))]]
     if found:
         series = f" in {found['num_series']:,} series" if found["num_series"] > 1 else ""
         rows += [
@@ -176,6 +176,14 @@ def _data(schema: Schema, metrics: dict[str, Any], path: str | None) -> Markup:
         ),
         join(tag("h3", "Noted while reading"), bullets(notes)) if notes else "",
     )
+
+
+def _several(updated_from: object) -> str:
+    """Return where the rows of a model are from that are not those of one file."""
+    made = updated_from if isinstance(updated_from, dict) else {}
+    old, table = made.get("old_data"), "a table in memory"
+    new = made.get("data", table)
+    return f"{old}, followed by {new}" if old else str(new)
 
 
 def _command(options: FitOptions, path: str | None, updated_from: object) -> str:

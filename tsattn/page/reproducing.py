@@ -36,8 +36,17 @@ def fit_command(options: FitOptions, data_path: str | None) -> str:
 
 
 def update_command(updated_from: Mapping[str, Any], data_path: str | None) -> str:
-    """Return the command of an update: `model`, `epochs` and `learning_rate` are what it said."""
-    words = ["tsattn", "update", str(updated_from.get("model")), data_path or "new.csv"]
+    """Return the command of an update.
+
+    Args:
+        updated_from: What `metrics.json` says of it: `model`, `data` and the `old_data` before it
+            where they were files, `epochs` and `learning_rate`.
+        data_path: The only file with its rows, of a model whose metrics do not name it.
+    """
+    new = updated_from.get("data") or data_path or "new.csv"
+    words = ["tsattn", "update", str(updated_from.get("model")), str(new)]
+    if updated_from.get("old_data"):
+        words += ["--data", str(updated_from["old_data"])]
     for name in ("epochs", "learning_rate"):
         if name in updated_from:
             words += [f"--{name.replace('_', '-')}", f"{updated_from[name]}"]

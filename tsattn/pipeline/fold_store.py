@@ -1,7 +1,6 @@
 """The finished folds of a backtest, kept so that it can go on after an interruption."""
 
 import json
-import shutil
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -12,7 +11,7 @@ from tsattn.errors import ModelDirectoryError, OutputError, UsageError
 from tsattn.fitted import FittedForecaster
 from tsattn.json_files import write_json
 from tsattn.model_directory import load_fitted, save_fitted, write_manifest
-from tsattn.outputs import FOLD, atomic_directory
+from tsattn.outputs import FOLD, atomic_directory, remove_folder, remove_leftovers
 from tsattn.progress import Progress
 
 _KEY = "backtest.json"
@@ -47,7 +46,9 @@ class FoldStore:
             self.remove()
         try:
             folder.mkdir(parents=True, exist_ok=True)
-            write_json(folder / _KEY, key)
+            remove_leftovers(folder)
+            if found != key:  # killed while it is written, it would lose the folds
+                write_json(folder / _KEY, key)
         except OSError as error:
             raise OutputError(
                 f"The output must be writable. Received: {folder} ({error.strerror or error}). "
@@ -108,4 +109,4 @@ class FoldStore:
 
     def remove(self) -> None:
         """Remove the folder with all that is in it."""
-        shutil.rmtree(self.folder, ignore_errors=True)
+        remove_folder(self.folder)

@@ -1,6 +1,7 @@
 """The rows for an update: those a model was trained on, and newer ones."""
 
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 import pandas as pd
@@ -15,7 +16,13 @@ from tsattn.model_directory import file_sha256
 from tsattn.pipeline.tables import Data, as_table
 from tsattn.progress import Progress
 
-Origin = tuple[str | None, str | None]  # path and hash; None where it is not one file
+
+class Origin(NamedTuple):
+    """Where rows are from."""
+
+    path: str | None  # None where it is not one file
+    sha256: str | None
+    old_path: str | None = None  # of the file whose rows come before those of the new data
 
 
 def gather_rows(
@@ -32,7 +39,7 @@ def gather_rows(
     if old_data is None:
         old_data = _training_file(fitted, data, source, progress)
     path = None if isinstance(data, pd.DataFrame) else Path(data)
-    origin = (str(path), file_sha256(path)) if path else (None, None)
+    origin = Origin(str(path), file_sha256(path)) if path else Origin(None, None)
     if old_data is None:
         return frame, source, origin
     lay_rows(frame, fitted.schema, source)  # old rows would hide that these have other steps
@@ -44,7 +51,8 @@ def gather_rows(
         return frame, source, origin
     progress.note(f"{len(earlier):,} rows of {old_source} and {len(new):,} of {source}")
     together = pd.concat([earlier, new], ignore_index=True)
-    return together, f"{old_source} and {source}", (None, None)
+    old_path = None if isinstance(old_data, pd.DataFrame) else str(old_data)
+    return together, f"{old_source} and {source}", Origin(None, None, old_path)
 
 
 def _read(data: Data, schema: Schema, progress: Progress) -> tuple[pd.DataFrame, str]:

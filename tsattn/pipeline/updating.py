@@ -6,6 +6,7 @@ from typing import Any
 
 import keras
 import numpy as np
+import pandas as pd
 
 from tsattn.baselines import fit_linear
 from tsattn.building import build_model
@@ -124,7 +125,7 @@ def update(
     for note in series.notes:
         progress.note(note)
     started, windows, notes = _warm(fitted, series, source)
-    started = replace(started, data_path=origin[0], data_sha256=origin[1])
+    started = replace(started, data_path=origin.path, data_sha256=origin.sha256)
     for note in notes:
         progress.note(note)
     old = evaluate_fitted(fitted, series, windows["test"])
@@ -137,8 +138,12 @@ def update(
             "command again."
         )
     _check_gate(result, old)
-    started_from = {"model": str(directory), **asdict(warm_start)}
-    result = replace(result, updated_from=started_from)
+    paths = {"model": str(directory)}
+    if not isinstance(data, pd.DataFrame):
+        paths["data"] = str(data)
+    if origin.old_path is not None:
+        paths["old_data"] = origin.old_path
+    result = replace(result, updated_from={**paths, **asdict(warm_start)})
     update = Update(result=with_quick_check(result) if check else result, old=old)
     if output is not None:
         save(update.result, Path(output), overwrite=overwrite, progress=progress)
