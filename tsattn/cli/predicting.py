@@ -1,20 +1,18 @@
 """The commands that a scheduler runs on new data: `predict` and `evaluate`."""
 
-import sys
 from pathlib import Path
 from typing import Any
 
 import click
 
 from tsattn import config
-from tsattn.cli import options, scheduling
+from tsattn.cli import options, scheduling, skipping
 from tsattn.cli.engine_options import engine_options
 from tsattn.cli.importing import fast_imports
 from tsattn.durations import parse_duration
 from tsattn.engines import Engine
 from tsattn.run_log import Run, logged
 
-SOME_SKIPPED = 9
 FORECAST_ENDINGS = (".csv", ".parquet", ".pq")
 ROWS_AT_ONCE = 200_000
 
@@ -31,13 +29,7 @@ ROWS_AT_ONCE = 200_000
     help="Add columns why_1 to why_N: the cells each forecast rests on most. With --output, "
     "write NAME.explanation.json too.",
 )
-@click.option(
-    "--on-error",
-    type=click.Choice(("skip", "stop")),
-    default="skip",
-    show_default=True,
-    help="Of a panel: forecast the other series and exit with 9, or stop at the first fault.",
-)
+@skipping.on_error_option("forecast")
 @click.option(
     "--max-age",
     metavar="DURATION",
@@ -90,10 +82,7 @@ def predict(
             _check_place(output, explain, overwrite)
             given |= {"overwrite": overwrite, "quiet": quiet}
             skipped = _predict(model, data, output, run, explain=explain or 0, **given)
-        if skipped:
-            counts = f"{skipped:,} series skipped, {run.series_written:,} forecast"
-            click.echo(counts, err=True)
-            sys.exit(SOME_SKIPPED)
+        skipping.leave(skipped, run.series_written or 0, "forecast")
 
 
 def _check_place(output: Path | None, explain: int | None, overwrite: bool) -> None:
@@ -139,10 +128,7 @@ def _predict(
         from tsattn.pipeline.reasoning import write_explained
         from tsattn.progress import Progress
 
-    def tell(reason: str) -> None:
-        run.series_skipped = (run.series_skipped or 0) + 1
-        click.echo(f"Skipped: {reason}", err=True)
-
+    tell = skipping.teller(on_error, run)
     with forecast_file(
         model,
         data,
