@@ -30,13 +30,12 @@ class RowError(DataError):
         self.row = row
         self._before, self._after = before, after
 
+    def __reduce__(self) -> tuple[type["RowError"], tuple[str, int, str]]:
+        return RowError, (self._before, self.row, self._after)
+
     def at(self, place: str) -> DataError:
         """Return the error with another name of the row, such as `row 3 of b.csv`."""
         return DataError(f"{self._before}{place}{self._after}")
-
-    def moved(self, row: int) -> "RowError":
-        """Return the error about another row."""
-        return RowError(self._before, row, self._after)
 
 
 class TrainingDivergedError(TsattnError):

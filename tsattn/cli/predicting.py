@@ -48,7 +48,9 @@ ROWS_AT_ONCE = 200_000
     show_default=True,
     help="Larger panels are read in pieces of so many rows.",
 )
-@options.combined(engine_options)
+@options.combined(
+    engine_options("Of a panel of more than --rows-at-once rows: forecast its groups of series")
+)
 @options.runtime_option
 @scheduling.wait_option
 @scheduling.log_option

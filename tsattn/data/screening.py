@@ -46,7 +46,8 @@ class Faults:
 def about_series(error: TsattnError, name: str) -> TsattnError:
     """Return an error that names the series it is about."""
     label, text = f"series {name!r}", str(error)
-    return error if label in text else type(error)(f"{label}: {text}")
+    kind = DataError if isinstance(error, RowError) else type(error)
+    return error if label in text else kind(f"{label}: {text}")
 
 
 def sound_rows(
