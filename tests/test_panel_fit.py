@@ -202,6 +202,18 @@ def test_reasons_name_the_row_in_its_file(tmp_path) -> None:
         prepare(tmp_path / "panel", OPTIONS)
 
 
+def test_missing_values_of_a_folder_are_in_the_rows_of_a_file(tmp_path) -> None:
+    frame = load_frame(151)
+    frame.loc[[100, 140], "wind"] = np.nan
+    write_table(frame, tmp_path / "load.csv", 2)
+    with pytest.raises(DataError, match=r"2 in 'wind' \(first at row 25 of part1\.csv\)\. Fill"):
+        prepare(tmp_path / "load.csv", FitOptions(**SMALL))
+    towns = panel("ab")
+    towns.loc[70, "wind"] = np.nan
+    with pytest.raises(DataError, match=r"\(first at 2021-03-01 09:00:00 of series 'b'\)"):
+        prepare(towns, OPTIONS)
+
+
 def test_missing_id_belongs_to_no_series(tmp_path) -> None:
     frame = panel("ab")
     frame.loc[70, "town"] = None

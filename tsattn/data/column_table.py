@@ -86,6 +86,11 @@ class ColumnTable:
         changed._instead = {**self._instead, name: column}
         return changed
 
+    @property
+    def num_files(self) -> int:
+        """Number of files; 0 for a table in memory."""
+        return len(self._files)
+
     def place(self, row: int) -> str:
         """Return what messages call a row: its number, in its file where there are several."""
         if self._rows is not None:

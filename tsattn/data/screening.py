@@ -85,6 +85,14 @@ def sound_rows(
     return screen.table, schema, notes
 
 
+def check_known(table: ColumnTable, schema: Schema, source: str) -> None:
+    """Raise a RowError for the first missing value of a table that is not to be filled."""
+    for name in schema.columns if schema.fill is None else ():
+        is_missing = table[name].isna().to_numpy()
+        if is_missing.any():
+            raise _missing(source, name)(int(np.argmax(is_missing)), int(is_missing.sum()))
+
+
 def _taken(table: ColumnTable, columns: dict[str, Any]) -> set[str]:
     """Return the columns that are no features."""
     available = list(table.columns)

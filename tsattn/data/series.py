@@ -211,9 +211,11 @@ def _describe_gaps(series: TimeSeries, absent: np.ndarray, source: str) -> str:
     parts = []
     for i in worst:
         row = int(np.argmax(missing[:, i]))
+        # The rows of several series are not those of the table.
+        place = f"row {row}, " if len(series.series_ids) == 1 else ""
         parts.append(
             f"column {series.schema.features[i]!r} has {counts[i]} missing values "
-            f"(first at row {row}, {_moment(series, row)})"
+            f"(first at {place}{_moment(series, row)})"
         )
     remedy = "Fill them with --fill ffill|seasonal, or drop the rows."
     return f"{source}: {'; '.join(parts)}. {remedy}"

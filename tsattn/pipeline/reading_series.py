@@ -10,7 +10,7 @@ import numpy as np
 from tsattn.config import SCHEMA_OPTIONS, FitOptions
 from tsattn.data.column_table import ColumnTable, open_columns
 from tsattn.data.schema import infer_schema
-from tsattn.data.screening import Faults, sound_rows
+from tsattn.data.screening import Faults, check_known, sound_rows
 from tsattn.data.series import TimeSeries, series_from_frame, take_series
 from tsattn.data.splits import Split
 from tsattn.data.table import Table
@@ -38,6 +38,8 @@ def read_series(
         with table.places() if isinstance(table, ColumnTable) else nullcontext():
             if faults is None:
                 schema, found = infer_schema(table, source=source, **columns)
+            if isinstance(table, ColumnTable) and table.num_files > 1:
+                check_known(table, schema, source)  # the row of a file says more than a time
             series = series_from_frame(table, schema, source)
     return series, [*notes, *found, *series.notes]
 
