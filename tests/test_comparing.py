@@ -9,10 +9,12 @@ import pytest
 from click.testing import CliRunner
 from synthetic import SMALL, load_frame
 
+import tsattn
 from tsattn.cli import main
 from tsattn.config import FitOptions
 from tsattn.errors import DataError, TsattnError, UsageError, error_with
 from tsattn.pipeline.comparing import compare, recommend
+from tsattn.pipeline.single_fits import pack, unpack
 
 FAST = {**SMALL, "epochs": 1}
 
@@ -104,3 +106,73 @@ def test_compare_ranks_attentions_and_baselines(csv_path, tmp_path) -> None:
 def test_comparing_loads_no_keras_itself() -> None:
     check = "import sys, tsattn.pipeline.comparing; sys.exit('keras' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", check], check=False).returncode == 0
+
+
+def rows_of(output) -> pd.DataFrame:
+    """Return the leaderboard without what depends on the machine."""
+    return pd.read_csv(output / "leaderboard.csv").drop(columns=["seconds", "megabytes"])
+
+
+@pytest.mark.slow
+def test_workers_give_the_rows_of_one_process(tmp_path) -> None:
+    distributed = pytest.importorskip("distributed")
+    folder = tmp_path / "load"
+    folder.mkdir()
+    for i in range(2):
+        load_frame().iloc[150 * i : 150 * (i + 1)].to_csv(folder / f"part{i}.csv", index=False)
+    options = FitOptions(**FAST)
+    given = {"attentions": ["shared"], "num_seeds": 1}
+    single = compare(folder, options, output=tmp_path / "single", **given)
+    with distributed.LocalCluster(
+        n_workers=1, threads_per_worker=1, dashboard_address="127.0.0.1:0", silence_logs=100
+    ) as cluster:
+        asked = {"engine": "dask", "dask_address": cluster.scheduler_address}
+        dask = compare(folder, options, output=tmp_path / "dask", **given, **asked)
+        too_long = FitOptions(**{**FAST, "lookback": 299})
+        with pytest.raises(DataError, match="must hold a window"):
+            compare(folder, too_long, output=tmp_path / "none", **given, **asked)
+    pd.testing.assert_frame_equal(rows_of(tmp_path / "dask"), rows_of(tmp_path / "single"))
+    assert dask.recommended == single.recommended
+    assert (dask.leaderboard["seconds"].dropna() > 0).all()
+    models = [tmp_path / engine / "models" / "shared-0" for engine in ("single", "dask")]
+    for file in ("config.json", "metrics.json", "report.html"):
+        contents = [(model / file).read_text() for model in models]
+        assert contents[0] == contents[1], file
+    assert tsattn.load(models[1]).fitted_.data_path == str(folder)
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["dask", "load", "single"]
+
+
+def test_compare_refuses_an_engine_that_is_not_there(csv_path, tmp_path, monkeypatch) -> None:
+    given = ["compare", str(csv_path), "--target", "load", "-o", str(tmp_path / "out")]
+    done = CliRunner().invoke(main, [*given, "--dask-workers", "2"])
+    assert (done.exit_code, "belong to the engine dask" in done.output) == (2, True)
+    with monkeypatch.context() as patch:
+        patch.setitem(sys.modules, "distributed", None)
+        done = CliRunner().invoke(main, [*given, "--engine", "dask"])
+        assert (done.exit_code, "pip install 'tsattn[dask]'" in done.output) == (2, True)
+    pytest.importorskip("distributed")
+    done = CliRunner().invoke(main, [*given, "--engine", "dask", "--dask-address", "nonsense"])
+    assert (done.exit_code, "running scheduler. Received: 'nonsense'" in done.output) == (2, True)
+    assert not (tmp_path / "out").exists()
+
+
+def test_fit_ends_with_the_process_that_waits_for_it(csv_path, tmp_path) -> None:
+    command = [sys.executable, "-m", "tsattn.pipeline.leashed", "fit", str(csv_path)]
+    command += ["--target", "load", "--epochs", "100000", "-o", str(tmp_path / "out")]
+    process = subprocess.Popen(command, stdin=subprocess.PIPE, stderr=subprocess.PIPE)
+    with process:
+        assert process.poll() is None
+        process.stdin.close()
+        assert process.wait(timeout=60) == 1
+    assert not (tmp_path / "out").exists()
+
+
+def test_files_travel_as_they_are(tmp_path) -> None:
+    (tmp_path / "a" / "b").mkdir(parents=True)
+    (tmp_path / "a" / "x.csv").write_bytes(b"1")
+    (tmp_path / "a" / "b" / "y.csv").write_bytes(b"2")
+    files = pack(tmp_path / "a")
+    assert files == (("b/y.csv", b"2"), ("x.csv", b"1"))
+    unpack(files, tmp_path / "copy")
+    assert pack(tmp_path / "copy") == files
+    assert pack(tmp_path / "a" / "x.csv") == (("x.csv", b"1"),)

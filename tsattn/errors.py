@@ -22,6 +22,22 @@ class DataError(TsattnError):
     exit_code = 3
 
 
+class RowError(DataError):
+    """A row of a table that cannot be used as it is, counted from 0."""
+
+    def __init__(self, before: str, row: int, after: str) -> None:
+        super().__init__(f"{before}row {row}{after}")
+        self.row = row
+        self._before, self._after = before, after
+
+    def __reduce__(self) -> tuple[type["RowError"], tuple[str, int, str]]:
+        return RowError, (self._before, self.row, self._after)
+
+    def at(self, place: str) -> DataError:
+        """Return the error with another name of the row, such as `row 3 of b.csv`."""
+        return DataError(f"{self._before}{place}{self._after}")
+
+
 class TrainingDivergedError(TsattnError):
     """The loss became NaN or infinite."""
 

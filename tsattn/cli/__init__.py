@@ -5,13 +5,14 @@ import errno
 import json
 import os
 import sys
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import click
 
 from tsattn import config, option_checks
-from tsattn.cli import options, scheduling
+from tsattn.cli import options, scheduling, skipping
 from tsattn.cli.backtesting import backtest
 from tsattn.cli.comparing import compare
 from tsattn.cli.datasets import datasets
@@ -92,6 +93,7 @@ def main() -> None:
     help="Keep every epoch in OUTPUT.checkpoint until the model is saved, and go on from what is "
     "there.",
 )
+@skipping.on_error_option("learn from")
 @options.combined(options.output_options, options.fitting_options)
 def fit(
     data: Path,
@@ -100,12 +102,16 @@ def fit(
     wait: str,
     log_json: str | None,
     resume: bool,
+    on_error: str,
     overwrite: bool,
     as_json: bool,
     quiet: bool,
     **given: Any,
 ) -> None:
-    """Train a forecaster on DATA (CSV or Parquet), evaluate it and save it."""
+    """Train a forecaster on DATA, evaluate it and save it.
+
+    DATA is a CSV or Parquet file, or a folder of such files.
+    """
     wanted = options.fit_options(given)
     output = output or options.default_output("model", wanted)
     run = Run(command="fit", model=str(output), data=str(data), output=str(output))
@@ -117,7 +123,8 @@ def fit(
         check_output(output, overwrite=overwrite, is_directory=True)
 
     with scheduling.scheduled(run, output, wait=wait, log=log_json, check=check, quiet=quiet):
-        _fit(data, wanted, output, not no_check, resume, overwrite, as_json, quiet)
+        tell = skipping.teller(on_error, run)
+        _fit(data, wanted, output, not no_check, resume, overwrite, as_json, quiet, tell)
 
 
 def _fit(
@@ -129,6 +136,7 @@ def _fit(
     overwrite: bool,
     as_json: bool,
     quiet: bool,
+    tell: Callable[[str], None],
 ) -> None:
     from tsattn.backend import start_keras
 
@@ -139,7 +147,9 @@ def _fit(
 
     progress = Progress(quiet=quiet)
     checkpoint = output.with_name(f"{output.name}.checkpoint") if resume else None
-    result = fitting.fit(data, wanted, check=check, checkpoint=checkpoint, progress=progress)
+    result = fitting.fit(
+        data, wanted, check=check, checkpoint=checkpoint, on_skip=tell, progress=progress
+    )
     fitting.save(result, output, overwrite=overwrite, progress=progress)
     if as_json:
         printing.print_json({"model": str(output), **result.to_json()})
@@ -149,6 +159,7 @@ def _fit(
         more = " To go on: --resume --overwrite." if resume else ""
         click.echo(f"Interrupted: the best model so far was evaluated and saved.{more}", err=True)
         sys.exit(INTERRUPTED)
+    skipping.leave(len(result.skipped), len(result.series.series_ids), "learnt from")
 
 
 @main.command("inspect")

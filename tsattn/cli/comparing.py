@@ -1,11 +1,13 @@
 """The `compare` command: attentions side by side, and the baselines."""
 
+import sys
 from pathlib import Path
 from typing import Any
 
 import click
 
-from tsattn.cli import options
+from tsattn.cli import options, skipping
+from tsattn.cli.engine_options import engine_options
 
 DEFAULT_ATTENTIONS = ("none", "bottleneck", "additive")
 
@@ -23,6 +25,7 @@ DEFAULT_ATTENTIONS = ("none", "bottleneck", "additive")
 )
 @click.option("--seeds", type=int, default=1, show_default=True, help="Fits of each attention.")
 @options.combined(
+    engine_options("Fit the models, each in a process of its own started"),
     options.output_options,
     options.data_options,
     options.window_options,
@@ -34,6 +37,9 @@ def compare(
     output: Path | None,
     attentions: tuple[str, ...],
     seeds: int,
+    engine: str,
+    dask_address: str | None,
+    dask_workers: int | None,
     overwrite: bool,
     as_json: bool,
     quiet: bool,
@@ -42,7 +48,8 @@ def compare(
     """Fit DATA with several attentions, each in a process of its own, and rank them.
 
     The baselines are ranked with them. Models and `leaderboard.csv` are written to the output; what
-    is recommended is chosen on validation rows.
+    is recommended is chosen on validation rows. Series of a panel that are at fault are left out by
+    all (9).
     """
     wanted = options.fit_options(given)
     names = [name.strip() for entry in attentions for name in entry.split(",") if name.strip()]
@@ -58,6 +65,13 @@ def compare(
         output=output,
         num_seeds=seeds,
         overwrite=overwrite,
+        engine=engine,
+        dask_address=dask_address,
+        dask_workers=dask_workers,
         progress=Progress(quiet=quiet),
     )
+    for reason in result.skipped:
+        click.echo(reason, err=True)
     printing.print_comparison(result, output, as_json=as_json)
+    if result.skipped:
+        sys.exit(skipping.SOME_SKIPPED)

@@ -1,19 +1,17 @@
 """The commands that a scheduler runs on new data: `predict` and `evaluate`."""
 
-import sys
 from pathlib import Path
 from typing import Any
 
 import click
 
 from tsattn import config
-from tsattn.cli import options, scheduling
+from tsattn.cli import options, scheduling, skipping
 from tsattn.cli.engine_options import engine_options
 from tsattn.cli.importing import fast_imports
 from tsattn.engines import Engine
 from tsattn.run_log import Run, logged
 
-SOME_SKIPPED = 9
 FORECAST_ENDINGS = (".csv", ".parquet", ".pq")
 ROWS_AT_ONCE = 200_000
 
@@ -30,13 +28,7 @@ ROWS_AT_ONCE = 200_000
     help="Add columns why_1 to why_N: the cells each forecast rests on most. With --output, "
     "write NAME.explanation.json too.",
 )
-@click.option(
-    "--on-error",
-    type=click.Choice(("skip", "stop")),
-    default="skip",
-    show_default=True,
-    help="Of a panel: forecast the other series and exit with 9, or stop at the first fault.",
-)
+@skipping.on_error_option("forecast")
 @click.option(
     "--max-age",
     metavar="DURATION",
@@ -55,7 +47,9 @@ ROWS_AT_ONCE = 200_000
     show_default=True,
     help="Larger panels are read in pieces of so many rows.",
 )
-@options.combined(engine_options)
+@options.combined(
+    engine_options("Of a panel of more than --rows-at-once rows: forecast its groups of series")
+)
 @options.runtime_option
 @options.combined(scheduling.schedule_options, options.output_options)
 def predict(
@@ -86,10 +80,7 @@ def predict(
     with scheduling.scheduled(run, output, wait=wait, log=log_json, check=check, quiet=quiet):
         given |= {"overwrite": overwrite, "quiet": quiet}
         skipped = _predict(model, data, output, run, explain=explain or 0, **given)
-        if skipped:
-            counts = f"{skipped:,} series skipped, {run.series_written:,} forecast"
-            click.echo(counts, err=True)
-            sys.exit(SOME_SKIPPED)
+        skipping.leave(skipped, run.series_written or 0, "forecast")
 
 
 def _check_place(output: Path | None, explain: int | None, overwrite: bool) -> None:
@@ -135,10 +126,7 @@ def _predict(
         from tsattn.pipeline.reasoning import write_explained
         from tsattn.progress import Progress
 
-    def tell(reason: str) -> None:
-        run.series_skipped = (run.series_skipped or 0) + 1
-        click.echo(f"Skipped: {reason}", err=True)
-
+    tell = skipping.teller(on_error, run)
     with forecast_file(
         model,
         data,

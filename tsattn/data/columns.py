@@ -6,8 +6,9 @@ import numpy as np
 import pandas as pd
 from pandas.api import types
 
+from tsattn.data.table import Table
 from tsattn.data.time_columns import is_numeric, looks_like_dates
-from tsattn.errors import DataError
+from tsattn.errors import DataError, RowError
 
 MAX_CATEGORIES = 20
 _COUNTER_NAMES = ("no", "no.", "nr", "index", "idx", "id", "row", "rownum", "instant", "level_0")
@@ -15,7 +16,7 @@ _MIN_SHUFFLED = 20
 
 
 def row_counters(
-    frame: pd.DataFrame, exclude: Sequence[str] = (), groups: pd.Series | None = None
+    frame: Table, exclude: Sequence[str] = (), groups: pd.Series | None = None
 ) -> list[str]:
     """Return the whole-number columns that count the rows, of the table or of each series.
 
@@ -69,9 +70,10 @@ def categories_of(column: pd.Series, name: str, source: str) -> tuple[str, ...]:
     values = column.dropna().astype(str).str.strip()
     if len(values) and 0.5 < pd.to_numeric(values, errors="coerce").notna().mean() < 1:
         row, text = first_text(column)
-        raise DataError(
-            f"{source}: column {name!r} must be numbers throughout. Received: {text!r} at row "
-            f"{row}. Correct the value or leave the column out with --drop."
+        raise RowError(
+            f"{source}: column {name!r} must be numbers throughout. Received: {text!r} at ",
+            row,
+            ". Correct the value or leave the column out with --drop.",
         )
     unique = sorted(values.unique())
     if len(unique) > MAX_CATEGORIES:
@@ -98,16 +100,18 @@ def numbers_of(column: pd.Series, name: str, source: str) -> np.ndarray:
     """
     if not is_numeric(column) or types.is_complex_dtype(column):
         row, text = first_text(column)
-        raise DataError(
-            f"{source}: column {name!r} must be numbers. Received: {text!r} at row {row}. "
-            "Correct the value."
+        raise RowError(
+            f"{source}: column {name!r} must be numbers. Received: {text!r} at ",
+            row,
+            ". Correct the value.",
         )
     numbers = column.to_numpy(dtype=np.float64, na_value=np.nan)
     infinite = np.flatnonzero(np.isinf(numbers) | (np.abs(numbers) > np.finfo(np.float32).max))
     if len(infinite):
-        raise DataError(
+        raise RowError(
             f"{source}: column {name!r} must be finite numbers. Received: {len(infinite)} infinite "
-            f"values, or too large ones (first {numbers[infinite[0]]:g} at row {infinite[0]}). "
-            "Replace them, or leave them empty and use --fill."
+            f"values, or too large ones (first {numbers[infinite[0]]:g} at ",
+            int(infinite[0]),
+            "). Replace them, or leave them empty and use --fill.",
         )
     return numbers

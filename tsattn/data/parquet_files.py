@@ -3,7 +3,7 @@
 What reads them is loaded when it is needed, since CSV files are read without it.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -69,6 +69,27 @@ def read_parquet(path: Path) -> pd.DataFrame:
         return frame
     except pyarrow.ArrowException as error:
         raise not_parquet(path, error) from None
+
+
+def batches(data: Any, rows: int, columns: Sequence[str] | None) -> Iterator[Any]:
+    """Yield a Parquet dataset in batches of at most so many rows.
+
+    One row group after another: PyArrow reads a dataset ahead, however slow its reader is.
+    """
+    from pyarrow import dataset
+
+    options = dataset.ParquetFragmentScanOptions(use_buffered_stream=True, pre_buffer=False)
+    for file in data.get_fragments():
+        for row_group in file.split_by_row_group():
+            yield from row_group.to_batches(
+                schema=data.schema,
+                columns=data.schema.names if columns is None else list(columns),
+                batch_size=rows,
+                batch_readahead=0,
+                fragment_readahead=0,
+                fragment_scan_options=options,
+                use_threads=False,
+            )
 
 
 def not_parquet(path: Path, error: Exception) -> DataError:

@@ -3,7 +3,7 @@
 import codecs
 import gzip
 import warnings
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -11,7 +11,7 @@ from typing import Any
 import pandas as pd
 
 from tsattn.data.csv_format import CsvFormat, find_csv_format
-from tsattn.data.parquet_files import not_parquet, open_parquet
+from tsattn.data.parquet_files import batches, not_parquet, open_parquet
 from tsattn.data.reading import (
     checked_frame,
     csv_files,
@@ -41,7 +41,7 @@ class Pieces:
         if not self.path.exists():
             return False  # which is said when it is read
         with reading_errors(self.path):
-            if self._is_parquet:
+            if self.is_parquet:
                 data = open_parquet(self.path)
                 rows = 0
                 for fragment in data.get_fragments():
@@ -71,20 +71,20 @@ class Pieces:
         return piece
 
     def read(
-        self, rows: int, columns: Sequence[str] | None = None, text: str | None = None
+        self, rows: int, columns: Sequence[str] | None = None, text: Collection[str] = ()
     ) -> Iterator[pd.DataFrame]:
         """Yield the table in pieces of so many rows, or a few less, in their order.
 
         Args:
             rows: Rows of a piece.
             columns: The columns that are needed; all if None.
-            text: A column that is kept as it is written in a CSV file, whatever it looks like.
+            text: Columns that are kept as they are written in a CSV file, whatever they look like.
 
         Raises:
             DataError: the table cannot be read.
         """
         with reading_errors(self.path):
-            if self._is_parquet:
+            if self.is_parquet:
                 yield from self._read_parquet(rows, columns)
             else:
                 for file in csv_files(self.path):
@@ -92,7 +92,8 @@ class Pieces:
                         yield frame if columns is None else frame[list(columns)]
 
     @property
-    def _is_parquet(self) -> bool:
+    def is_parquet(self) -> bool:
+        """Whether the files are Parquet files."""
         return not csv_files(self.path) if self.path.is_dir() else is_parquet(self.path)
 
     def _read_parquet(self, rows: int, columns: Sequence[str] | None) -> Iterator[pd.DataFrame]:
@@ -105,7 +106,7 @@ class Pieces:
         waiting: list[Any] = []
         count = 0
         try:
-            for batch in _batches(data, rows, columns):
+            for batch in batches(data, rows, columns):
                 if waiting and count + batch.num_rows > rows:
                     yield self._frame(waiting)
                     waiting, count = [], 0
@@ -123,47 +124,33 @@ class Pieces:
         return checked_frame(pyarrow.Table.from_batches(batches).to_pandas(), str(self.path))
 
 
-def _batches(data: Any, rows: int, columns: Sequence[str] | None) -> Iterator[Any]:
-    """Yield a Parquet dataset in batches of at most so many rows.
-
-    One row group after another: PyArrow reads a dataset ahead, however slow its reader is.
-    """
-    from pyarrow import dataset
-
-    options = dataset.ParquetFragmentScanOptions(use_buffered_stream=True, pre_buffer=False)
-    for file in data.get_fragments():
-        for row_group in file.split_by_row_group():
-            yield from row_group.to_batches(
-                schema=data.schema,
-                columns=data.schema.names if columns is None else list(columns),
-                batch_size=rows,
-                batch_readahead=0,
-                fragment_readahead=0,
-                fragment_scan_options=options,
-                use_threads=False,
-            )
-
-
 def _opened(file: Path) -> Any:
     return gzip.open(file) if file.suffix.lower() == ".gz" else file.open("rb")
 
 
-def _read_csv(file: Path, rows: int, text: str | None) -> Iterator[pd.DataFrame]:
-    form = _settled_format(file)
-    kept = {text: str} if text in form.header else {}
+def _read_csv(file: Path, rows: int, text: Collection[str]) -> Iterator[pd.DataFrame]:
+    form = settled_format(file)
+    for frame in csv_chunks(file, form, rows, text):
+        finished, _ = finished_csv(frame, form, file, text)
+        if len(finished):
+            yield finished.reset_index(drop=True)
+
+
+def csv_chunks(
+    file: Path, form: CsvFormat, rows: int, text: Collection[str] = ()
+) -> Iterator[pd.DataFrame]:
+    """Yield a CSV file as pandas reads it, in pieces; see `Pieces.read`."""
+    kept = dict.fromkeys(set(text) & set(form.header), str)
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("error", pd.errors.ParserWarning)
             with pd.read_csv(file, **csv_reading(form), dtype=kept, chunksize=rows) as chunks:
-                for frame in chunks:
-                    finished, _ = finished_csv(frame, form, file, text)
-                    if len(finished):
-                        yield finished.reset_index(drop=True)
+                yield from chunks
     except (pd.errors.ParserError, pd.errors.ParserWarning, ValueError) as error:
         raise not_rectangular(file, error) from None
 
 
-def _settled_format(file: Path) -> CsvFormat:
+def settled_format(file: Path) -> CsvFormat:
     """Return how a file is written; that it is UTF-8 is known only at its end."""
     form = find_csv_format(file)
     if not form.encoding.startswith("utf-8"):

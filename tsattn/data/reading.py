@@ -3,7 +3,7 @@
 import warnings
 import zlib
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
@@ -31,16 +31,21 @@ def read_table(path: str | Path) -> tuple[pd.DataFrame, list[str]]:
     """
     path = Path(path)
     with reading_errors(path):
-        if not path.exists():
-            raise DataError(
-                f"{path}: the data must be an existing file. Received: a path to nothing. "
-                "Check the path."
-            )
+        check_exists(path)
         if path.is_dir() and (files := csv_files(path)):
             return _read_csv_files(path, files)
         if is_parquet(path):
             return checked_frame(read_parquet(path), str(path)), []
         return _read_csv(path)
+
+
+def check_exists(path: Path) -> None:
+    """Raise a DataError where there is nothing to read."""
+    if not path.exists():
+        raise DataError(
+            f"{path}: the data must be an existing file. Received: a path to nothing. "
+            "Check the path."
+        )
 
 
 @contextmanager
@@ -92,16 +97,23 @@ def _read_csv_files(path: Path, files: Sequence[Path]) -> tuple[pd.DataFrame, li
     notes: list[str] = []
     for file in files:
         frame, found = _read_csv(file)
-        differing = set(frames[0].columns) ^ set(frame.columns) if frames else set()
-        if differing:
-            raise DataError(
-                f"{path}: all CSV files of a folder must have the same columns. Received: "
-                f"{', '.join(map(repr, sorted(differing)))} in only one of {files[0].name} and "
-                f"{file.name}. Rename the columns, or remove the file."
-            )
         frames.append(frame)
+        check_same_columns(path, (files[0], frames[0].columns), (file, frame.columns))
         notes += found
     return pd.concat(frames, ignore_index=True), notes
+
+
+def check_same_columns(
+    path: Path, first: tuple[Path, Iterable[str]], other: tuple[Path, Iterable[str]]
+) -> None:
+    """Raise a DataError for two CSV files of a folder with different columns."""
+    differing = set(first[1]) ^ set(other[1])
+    if differing:
+        raise DataError(
+            f"{path}: all CSV files of a folder must have the same columns. Received: "
+            f"{', '.join(map(repr, sorted(differing)))} in only one of {first[0].name} and "
+            f"{other[0].name}. Rename the columns, or remove the file."
+        )
 
 
 def checked_frame(frame: pd.DataFrame, source: str) -> pd.DataFrame:
@@ -124,7 +136,7 @@ def checked_frame(frame: pd.DataFrame, source: str) -> pd.DataFrame:
         frame.columns = pd.Index(names)
     _check_unique(names, source)
     _check_rows(frame, source)
-    return _with_numbers(frame)
+    return with_numbers(frame)
 
 
 def _index_to_columns(frame: pd.DataFrame) -> pd.DataFrame:
@@ -154,7 +166,7 @@ def _free_name(name: str, taken: Sequence[str]) -> str:
     return name
 
 
-def _with_numbers(frame: pd.DataFrame) -> pd.DataFrame:
+def with_numbers(frame: pd.DataFrame) -> pd.DataFrame:
     """Return the frame with columns of number objects, or true and false, as numbers."""
     changed = {}
     for name in frame.columns:
@@ -191,24 +203,24 @@ def _read_csv(path: Path) -> tuple[pd.DataFrame, list[str]]:
 
 
 def finished_csv(
-    frame: pd.DataFrame, form: CsvFormat, path: Path, text: str | None = None
+    frame: pd.DataFrame, form: CsvFormat, path: Path, text: Collection[str] = ()
 ) -> tuple[pd.DataFrame, list[str]]:
     """Return what pandas read without empty edges, its numbers as numbers, and notes.
 
-    The column `text` stays text.
+    The columns `text` stay text.
     """
     frame = _without_empty_edges(frame)
     notes = []
     marked = {}
     for name in frame.columns:
-        if not types.is_numeric_dtype(frame[name]) and name != text:
+        if not types.is_numeric_dtype(frame[name]) and name not in text:
             numbers = read_marks(frame[name], form.decimal)
             if numbers is not None:
                 marked[name] = numbers
     if marked:
         frame = frame.assign(**marked)
         notes.append(f"{path}: numbers with marks read in {', '.join(map(repr, marked))}")
-    return _with_numbers(frame), notes
+    return with_numbers(frame), notes
 
 
 def _parse_csv(path: Path, form: CsvFormat) -> tuple[pd.DataFrame, CsvFormat]:
@@ -277,6 +289,11 @@ def _check_unique(names: Sequence[str], source: str) -> None:
 
 def _check_rows(frame: pd.DataFrame, source: str) -> None:
     if frame.empty or frame.iloc[-1:].isna().all(axis=None) and len(frame) == 1:
-        raise DataError(
-            f"{source}: the table must hold rows. Received: a header without rows. Check the file."
-        )
+        raise no_rows(source)
+
+
+def no_rows(source: str) -> DataError:
+    """Return the error for a table of nothing."""
+    return DataError(
+        f"{source}: the table must hold rows. Received: a header without rows. Check the file."
+    )

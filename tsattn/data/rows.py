@@ -7,13 +7,14 @@ import pandas as pd
 from pandas.api import types
 
 from tsattn.data.schema import Schema
+from tsattn.data.table import Table
 from tsattn.data.timestamps import parse_times
-from tsattn.errors import DataError
+from tsattn.errors import DataError, RowError
 
 NO_ID = ""
 
 
-def group_rows(frame: pd.DataFrame, schema: Schema, source: str) -> dict[str, np.ndarray]:
+def group_rows(frame: Table, schema: Schema, source: str) -> dict[str, np.ndarray]:
     """Return the rows of each series, by its id.
 
     Raises:
@@ -21,9 +22,29 @@ def group_rows(frame: pd.DataFrame, schema: Schema, source: str) -> dict[str, np
     """
     if schema.id_column is None:
         return {NO_ID: np.arange(len(frame))}
-    ids = series_ids(frame[schema.id_column], source)
+    ids = frame[schema.id_column]
+    if isinstance(ids.dtype, pd.CategoricalDtype):
+        return _group_categories(ids, source)
+    ids = series_ids(ids, source)
     groups = ids.groupby(ids, sort=True).indices
     return {str(name): np.asarray(rows) for name, rows in groups.items()}
+
+
+def _group_categories(ids: pd.Series, source: str) -> dict[str, np.ndarray]:
+    """Return the rows of each series from an id column of repeated text."""
+    if ids.isna().any():
+        series_ids(ids, source)  # which raises
+    names = ids.cat.categories.astype(str).str.strip()
+    order = np.argsort(ids.cat.codes.to_numpy(), kind="stable")
+    counts = np.bincount(ids.cat.codes, minlength=len(names))
+    parts: dict[str, list[np.ndarray]] = {}
+    for name, rows in zip(names, np.split(order, np.cumsum(counts)[:-1]), strict=True):
+        if len(rows):
+            parts.setdefault(str(name), []).append(rows)
+    return {
+        name: parts[name][0] if len(parts[name]) == 1 else np.sort(np.concatenate(parts[name]))
+        for name in sorted(parts)
+    }
 
 
 def series_ids(column: pd.Series, source: str) -> pd.Series:
@@ -34,9 +55,11 @@ def series_ids(column: pd.Series, source: str) -> pd.Series:
     """
     if column.isna().any():
         row = int(np.argmax(column.isna()))
-        raise DataError(
+        raise RowError(
             f"{source}: the id column {column.name!r} must have no missing values. Received: "
-            f"{int(column.isna().sum())} missing (first at row {row}). Drop or complete those rows."
+            f"{int(column.isna().sum())} missing (first at ",
+            row,
+            "). Drop or complete those rows.",
         )
     if types.is_float_dtype(column) and (column == column.round()).all():
         column = column.astype("int64")  # 7.0 is the series 7
@@ -59,9 +82,7 @@ def row_numbers(count: int, groups: Iterable[np.ndarray]) -> np.ndarray:
     return numbers
 
 
-def find_duplicates(
-    frame: pd.DataFrame, schema: Schema, source: str
-) -> tuple[np.ndarray, list[str]]:
+def find_duplicates(frame: Table, schema: Schema, source: str) -> tuple[np.ndarray, list[str]]:
     """Return which rows repeat a time of their series, (rows,) bool, and the first five."""
     times, _ = parse_times(frame, schema.time_columns, schema.time_format, source)
     groups = group_rows(frame, schema, source)

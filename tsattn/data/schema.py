@@ -4,12 +4,11 @@ from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field, replace
 from typing import Any
 
-import pandas as pd
-
 from tsattn.config import as_names, listed, resolve_columns
 from tsattn.data.columns import categories_of, first_text, row_counters
+from tsattn.data.table import Table
 from tsattn.data.time_columns import find_time_columns, is_numeric
-from tsattn.errors import DataError, UsageError
+from tsattn.errors import DataError, RowError, UsageError
 from tsattn.option_checks import parse_calendar
 
 
@@ -82,7 +81,7 @@ class Schema:
 
 
 def infer_schema(
-    frame: pd.DataFrame,
+    frame: Table,
     *,
     source: str,
     target: str | Sequence[str],
@@ -167,7 +166,7 @@ def _resolve_id(id_col: str | None, available: list[str]) -> list[str]:
 
 
 def _resolve_targets(
-    target: str | Sequence[str], frame: pd.DataFrame, taken: set[str], source: str
+    target: str | Sequence[str], frame: Table, taken: set[str], source: str
 ) -> list[str]:
     """Return the targets; `all` means every column of numbers without another role."""
     available = list(frame.columns)
@@ -183,9 +182,11 @@ def _resolve_targets(
     for name in targets:
         if not is_numeric(frame[name]) and name not in taken:
             row, text = first_text(frame[name])
-            raise DataError(
+            raise RowError(
                 f"{source}: a target must be a column of numbers. Received: {name!r} with {text!r} "
-                f"at row {row}. Correct the column or name another target."
+                "at ",
+                row,
+                ". Correct the column or name another target.",
             )
     return targets
 

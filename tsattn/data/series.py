@@ -14,6 +14,7 @@ from tsattn.data.offsets import choose_offset, is_rounded
 from tsattn.data.rows import NO_ID as NO_ID
 from tsattn.data.rows import check_duplicates, group_rows, row_numbers, sort_rows
 from tsattn.data.schema import Schema
+from tsattn.data.table import Table
 from tsattn.data.time_zone import fit_time_zone, zone_of
 from tsattn.data.timestamps import parse_times, settle_format
 from tsattn.errors import DataError, SchemaMismatchError
@@ -46,7 +47,7 @@ class TimeSeries:
         return np.searchsorted(self.borders, rows, side="right") - 1
 
 
-def series_from_frame(frame: pd.DataFrame, schema: Schema, source: str) -> TimeSeries:
+def series_from_frame(frame: Table, schema: Schema, source: str) -> TimeSeries:
     """Lay a table onto an even grid of times, series by series, and fill as the schema says.
 
     The schema's frequency and time zone are inferred if it has none yet.
@@ -58,7 +59,7 @@ def series_from_frame(frame: pd.DataFrame, schema: Schema, source: str) -> TimeS
     return close_gaps(*lay_rows(frame, schema, source), source)
 
 
-def lay_rows(frame: pd.DataFrame, schema: Schema, source: str) -> tuple[TimeSeries, np.ndarray]:
+def lay_rows(frame: Table, schema: Schema, source: str) -> tuple[TimeSeries, np.ndarray]:
     """Return the series with its gaps as NaN, and the rows the table does not have.
 
     Raises as `series_from_frame`, but for what is missing.
@@ -110,7 +111,7 @@ def needed_columns(schema: Schema) -> list[str]:
     return list(dict.fromkeys([*schema.time_columns, *schema.columns, *ids]))
 
 
-def check_columns(frame: pd.DataFrame, needed: Sequence[str], source: str) -> None:
+def check_columns(frame: Table, needed: Sequence[str], source: str) -> None:
     """Raise a SchemaMismatchError that lists every column the table lacks."""
     lacking = [name for name in dict.fromkeys(needed) if name not in frame.columns]
     if lacking:
@@ -134,7 +135,7 @@ def _check_step(positions: np.ndarray, freq: str | None, source: str) -> None:
 
 
 def _read_values(
-    frame: pd.DataFrame,
+    frame: Table,
     schema: Schema,
     destination: np.ndarray,
     count: int,
@@ -210,9 +211,11 @@ def _describe_gaps(series: TimeSeries, absent: np.ndarray, source: str) -> str:
     parts = []
     for i in worst:
         row = int(np.argmax(missing[:, i]))
+        # The rows of several series are not those of the table.
+        place = f"row {row}, " if len(series.series_ids) == 1 else ""
         parts.append(
             f"column {series.schema.features[i]!r} has {counts[i]} missing values "
-            f"(first at row {row}, {_moment(series, row)})"
+            f"(first at {place}{_moment(series, row)})"
         )
     remedy = "Fill them with --fill ffill|seasonal, or drop the rows."
     return f"{source}: {'; '.join(parts)}. {remedy}"
@@ -239,4 +242,20 @@ def extend_series(series: TimeSeries, steps: int) -> TimeSeries:
         times=times[0].append(times[1:]),
         filled=np.concatenate([np.zeros(len(block), dtype=bool) for block in blocks]),
         borders=series.borders + steps * np.arange(len(series.borders)),
+    )
+
+
+def take_series(series: TimeSeries, numbers: np.ndarray) -> TimeSeries:
+    """Return some of the series, by their numbers in rising order."""
+    lengths = np.diff(series.borders)
+    is_taken = np.zeros(len(lengths), dtype=bool)
+    is_taken[numbers] = True
+    rows = np.repeat(is_taken, lengths)
+    return replace(
+        series,
+        values=series.values[rows],
+        times=series.times[rows],
+        filled=series.filled[rows],
+        series_ids=tuple(series.series_ids[i] for i in numbers),
+        borders=np.concatenate([[0], np.cumsum(lengths[numbers])]),
     )

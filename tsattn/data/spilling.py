@@ -51,7 +51,7 @@ def find_groups(
     """
     column = str(schema.id_column)
     counts: dict[object, int] = {}
-    for piece in pieces.read(rows_at_once, [column], text=column):
+    for piece in pieces.read(rows_at_once, [column], text=[column]):
         ids = piece[column]
         if ids.isna().any() or types.is_float_dtype(ids):
             ids = series_ids(ids, source)
@@ -106,7 +106,7 @@ def spill(
     """
     column = str(schema.id_column)
     columns = needed_columns(schema)
-    for piece in pieces.read(rows_at_once, columns, text=column):
+    for piece in pieces.read(rows_at_once, columns, text=[column]):
         ids = piece[column]
         if ids.isna().any() or types.is_float_dtype(ids):
             ids = series_ids(ids, source)

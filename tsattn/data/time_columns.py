@@ -6,6 +6,7 @@ from collections.abc import Sequence
 import pandas as pd
 from pandas.api import types
 
+from tsattn.data.table import Table
 from tsattn.data.time_formats import candidate_formats, is_clock, numeric_kind, plain_text
 
 TIME_NAMES = ("time", "date", "datetime", "timestamp", "ds", "utc_timestamp", "date_time")
@@ -22,7 +23,7 @@ _CLOCK_NAMES = ("time", "hour", "clock")
 _CLOCK_PARTS = ("hour", "minute", "second")
 
 
-def find_time_columns(frame: pd.DataFrame, exclude: Sequence[str] = ()) -> list[str]:
+def find_time_columns(frame: Table, exclude: Sequence[str] = ()) -> list[str]:
     """Return the column, or the columns that together, hold the time; [] if there is none.
 
     A column of dates without a time of day is joined by a column of times of day, or by columns
@@ -42,7 +43,7 @@ def find_time_columns(frame: pd.DataFrame, exclude: Sequence[str] = ()) -> list[
     return [name for name in names if _is_unreadable_time(frame[name], name)][:1]
 
 
-def _clock_columns(frame: pd.DataFrame, names: Sequence[str]) -> list[str]:
+def _clock_columns(frame: Table, names: Sequence[str]) -> list[str]:
     """Return the columns that complete a column of dates."""
     for name in names:
         if name.lower() in _CLOCK_NAMES and not is_numeric(frame[name]):
@@ -59,7 +60,7 @@ def is_numeric(column: pd.Series) -> bool:
     return bool(types.is_numeric_dtype(column) or types.is_bool_dtype(column))
 
 
-def _named_like(frame: pd.DataFrame, names: Sequence[str], component: str) -> str | None:
+def _named_like(frame: Table, names: Sequence[str], component: str) -> str | None:
     for name in names:
         if name.lower() in COMPONENTS[component] and types.is_numeric_dtype(frame[name]):
             return name
@@ -98,4 +99,6 @@ def _is_whole_day(column: pd.Series) -> bool:
         return bool((times == times.normalize()).all())
     if types.is_numeric_dtype(column):
         return numeric_kind(column) == "%Y%m%d"
+    if isinstance(column.dtype, pd.CategoricalDtype):
+        column = pd.Series(column.cat.categories)
     return not column.dropna().astype(str).str.contains(":").any()

@@ -6,7 +6,7 @@ import pandas as pd
 from tsattn.data.frequency import step_seconds
 from tsattn.data.schema import Schema
 from tsattn.data.time_formats import OFFSET
-from tsattn.errors import DataError, SchemaMismatchError
+from tsattn.errors import RowError, SchemaMismatchError
 
 _DAY = 86_400
 
@@ -68,14 +68,15 @@ def with_offsets(
         source: where they come from.
 
     Raises:
-        DataError: some have an offset and some have none.
+        RowError: some have an offset and some have none.
     """
     offsets = text.str.extract(f"({OFFSET})")[0]
     if offsets.isna().any():
         row = int(np.argmax(offsets.isna()))
-        raise DataError(
-            f"{source}: all times must have an offset, or none. Received: {text.iloc[row]!r} at "
-            f"row {row} without one. Complete it, or remove the offsets."
+        raise RowError(
+            f"{source}: all times must have an offset, or none. Received: {text.iloc[row]!r} at ",
+            row,
+            " without one. Complete it, or remove the offsets.",
         )
     if offsets.nunique() == 1:
         zone = str(offsets.iloc[0])

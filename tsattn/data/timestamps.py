@@ -8,6 +8,7 @@ import numpy as np
 import pandas as pd
 from pandas.api import types
 
+from tsattn.data.table import Table
 from tsattn.data.time_columns import is_numeric
 from tsattn.data.time_formats import (
     MAX_FORMAT_SAMPLE,
@@ -18,13 +19,13 @@ from tsattn.data.time_formats import (
     plain_text,
 )
 from tsattn.data.time_zone import with_offsets
-from tsattn.errors import DataError, UsageError
+from tsattn.errors import DataError, RowError, UsageError
 
 _CLOCK_UNITS = ("h", "min", "s")
 
 
 def parse_times(
-    frame: pd.DataFrame, columns: Sequence[str], time_format: str | None, source: str
+    frame: Table, columns: Sequence[str], time_format: str | None, source: str
 ) -> tuple[pd.Index, list[str]]:
     """Return the time of each row, and notes.
 
@@ -43,9 +44,11 @@ def parse_times(
     for name in columns:
         missing = np.flatnonzero(frame[name].isna())
         if len(missing):
-            raise DataError(
+            raise RowError(
                 f"{source}: time column {name!r} must have no missing values. Received: "
-                f"{len(missing)} missing (first at row {missing[0]}). Drop or complete those rows."
+                f"{len(missing)} missing (first at ",
+                int(missing[0]),
+                "). Drop or complete those rows.",
             )
     try:
         if len(columns) > 1:
@@ -78,7 +81,22 @@ def _parse_column(
         return _in_nanoseconds(column), []
     if is_numeric(column):
         return _parse_numbers(column, time_format, source)
+    if isinstance(column.dtype, pd.CategoricalDtype):
+        return _parse_repeated(column, time_format, source)
     return _parse_text(column, time_format, source)
+
+
+def _parse_repeated(
+    column: pd.Series, time_format: str | None, source: str
+) -> tuple[pd.DatetimeIndex, list[str]]:
+    """Parse each different text once."""
+    used = column.cat.remove_unused_categories()
+    texts = pd.Series(used.cat.categories, name=column.name)
+    try:
+        times, notes = _parse_text(texts, time_format, source)
+    except DataError:
+        return _parse_text(column.astype("str"), time_format, source)  # which names the row
+    return times[used.cat.codes.to_numpy()], notes
 
 
 def _in_nanoseconds(times: object) -> pd.DatetimeIndex:
@@ -104,7 +122,7 @@ def _parse_numbers(
 
 
 def _join_columns(
-    frame: pd.DataFrame, columns: Sequence[str], time_format: str | None, source: str
+    frame: Table, columns: Sequence[str], time_format: str | None, source: str
 ) -> tuple[pd.DatetimeIndex, list[str]]:
     first, rest = frame[columns[0]], [frame[name] for name in columns[1:]]
     try:
@@ -185,7 +203,7 @@ def _column_formats(text: pd.Series) -> list[str]:
     return iso + candidate_formats(longest)
 
 
-def settle_format(frame: pd.DataFrame, columns: Sequence[str], times: pd.Index) -> str | None:
+def settle_format(frame: Table, columns: Sequence[str], times: pd.Index) -> str | None:
     """Return the format that tells day from month, where the text alone would not always do so.
 
     Kept with a model, it reads a short table as the training data was read.
@@ -249,7 +267,9 @@ def _raise_unreadable(
     if candidates:
         coerced = pd.to_datetime(text, format=candidates[-1], errors="coerce", utc=True)
         row = int(np.argmax(coerced.isna()))
-    raise DataError(
+    raise RowError(
         f"{source}: time column {column.name!r} must hold dates in one format. Received: "
-        f"{str(column.iloc[row])!r} at row {row}. Correct it, or give --time-format or --time-col."
+        f"{str(column.iloc[row])!r} at ",
+        row,
+        ". Correct it, or give --time-format or --time-col.",
     )

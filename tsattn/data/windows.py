@@ -215,7 +215,9 @@ def find_origins(
 
 def _running_count(flags: np.ndarray) -> np.ndarray:
     """Return how many of the flags before each row are set: (rows + 1,)."""
-    return np.concatenate([[0], np.cumsum(flags)])
+    counts = np.zeros(len(flags) + 1, dtype=np.int32 if len(flags) < 2**31 else np.int64)
+    np.cumsum(flags, out=counts[1:])
+    return counts
 
 
 def choose_lookback_horizon(freq: str | None, rows: int) -> tuple[int, int]:

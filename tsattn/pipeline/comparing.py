@@ -1,22 +1,20 @@
 """`compare`: attentions side by side, and the baselines, on the same rows with the same seeds."""
 
 import json
-import os
-import subprocess
-import sys
-import tempfile
-import time
-from collections.abc import Sequence
-from dataclasses import asdict, dataclass, replace
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 import pandas as pd
 
 from tsattn.config import BASELINES, FitOptions, require
-from tsattn.errors import TsattnError, error_with
+from tsattn.data.reading import check_exists, reading_errors
+from tsattn.engines import Engine
 from tsattn.option_checks import check_options, settled_structure
 from tsattn.outputs import COMPARISON, MANIFEST, atomic_directory, check_output
+from tsattn.pipeline.single_fits import FitTask, fit_apart, pack
 from tsattn.progress import Progress
 
 LEADERBOARD = "leaderboard.csv"
@@ -31,6 +29,7 @@ class Comparison:
     leaderboard: pd.DataFrame
     recommended: str
     reason: str
+    skipped: tuple[str, ...] = ()  # why, for each series of a panel that was not learnt from
 
 
 def compare(
@@ -41,6 +40,9 @@ def compare(
     output: Path,
     num_seeds: int = 1,
     overwrite: bool = False,
+    engine: str = "single",
+    dask_address: str | None = None,
+    dask_workers: int | None = None,
     progress: Progress | None = None,
 ) -> Comparison:
     """Fit a model with each attention and seed, and score them beside the baselines.
@@ -55,6 +57,11 @@ def compare(
         output: The folder to write.
         num_seeds: Fits of each attention.
         overwrite: Whether another comparison may be replaced.
+        engine: `"single"` fits one model after another; with `"dask"`, workers of the scheduler at
+            `dask_address`, or `dask_workers` processes on this machine (2), fit one each. The rows
+            and errors are the same; seconds and memory are those of the workers.
+        dask_address: Of a running scheduler.
+        dask_workers: Processes on this machine.
         progress: Where notes go.
 
     Returns:
@@ -64,9 +71,11 @@ def compare(
         of the fit, whole process).
 
     Raises:
-        UsageError: an option is wrong, or the output exists.
+        UsageError: an option is wrong, the output exists, or there is no Dask.
+        WorkersLostError: the workers are gone.
         TsattnError: a fit failed.
     """
+    where = Engine(name=engine, address=dask_address, workers=dask_workers)
     require(
         num_seeds >= 1, "`seeds` must be at least 1.", f"seeds={num_seeds}", "Give a larger number."
     )
@@ -74,69 +83,65 @@ def compare(
     for each in wanted:
         check_options(each)
     check_output(output, overwrite=overwrite, is_directory=True, kind=COMPARISON)
+    if where.name == "dask":
+        from tsattn.pipeline.dask_engine import check_engine
+
+        check_engine(where)
     progress = progress or Progress()
     rows: list[dict[str, Any]] = []
+    skipped: list[str] = []
     with atomic_directory(output, overwrite=overwrite, kind=COMPARISON) as directory:
-        for each in wanted:
-            fits = []
-            for seed in range(options.seed, options.seed + num_seeds):
-                progress.note(f"{each.attention}, seed {seed}")
-                model = directory / "models" / f"{each.attention}-{seed}"
-                fits.append(_fit(data, replace(each, seed=seed), model))
+        jobs = [
+            (replace(each, seed=seed), directory / "models" / f"{each.attention}-{seed}")
+            for each in wanted
+            for seed in range(options.seed, options.seed + num_seeds)
+        ]
+        done = list(_fit_all(Path(data), jobs, where, progress))
+        for i, each in enumerate(wanted):
+            fits = done[i * num_seeds : (i + 1) * num_seeds]
             rows += _rows(each, fits, with_baselines=not rows)
+        skipped = done[0]["skipped"]
         leaderboard = _ranked(pd.DataFrame(rows))
         recommended, reason = recommend(leaderboard)
         leaderboard.to_csv(directory / LEADERBOARD, index=False, float_format="%.12g")
         _write(directory / RECOMMENDATION, {"recommended": recommended, "reason": reason})
         _write(directory / MANIFEST, {"kind": COMPARISON, "format_version": 1})
-    return Comparison(leaderboard=leaderboard, recommended=recommended, reason=reason)
+    return Comparison(
+        leaderboard=leaderboard,
+        recommended=recommended,
+        reason=reason,
+        skipped=tuple(skipped),
+    )
 
 
 def _write(path: Path, content: dict[str, Any]) -> None:
     path.write_text(json.dumps(content, indent=2, ensure_ascii=False) + "\n", "utf-8")
 
 
-def _fit(data: str | Path, options: FitOptions, model: Path) -> dict[str, Any]:
-    """Fit a model in a process of its own; return its metrics, with seconds and megabytes."""
-    model.parent.mkdir(exist_ok=True)
-    given = {name: value for name, value in asdict(options).items() if value not in (None, ())}
-    with tempfile.TemporaryDirectory() as folder:
-        config = Path(folder) / "options.json"
-        config.write_text(json.dumps(given), "utf-8")
-        command = [sys.executable, "-m", "tsattn", "fit", str(data), "--config", str(config)]
-        messages = Path(folder) / "messages"
-        started = time.perf_counter()
-        with messages.open("wb") as stream:
-            process = subprocess.Popen(
-                [*command, "-o", str(model), "--quiet"], stdout=subprocess.DEVNULL, stderr=stream
-            )
-            try:
-                code, megabytes = _wait(process)
-            except BaseException:
-                process.kill()
-                process.wait()
-                raise
-        if code:
-            raise _failure(code, messages.read_text("utf-8", errors="replace"))
-    metrics: dict[str, Any] = json.loads((model / "metrics.json").read_text("utf-8"))
-    return {**metrics, "seconds": time.perf_counter() - started, "megabytes": megabytes}
+def _fit_all(
+    data: Path, jobs: Sequence[tuple[FitOptions, Path]], engine: Engine, progress: Progress
+) -> Iterator[dict[str, Any]]:
+    """Fit models into their folders; yield the metrics of each, see `fit_apart`."""
+    if engine.name == "single":
+        for options, model in jobs:
+            progress.note(f"{options.attention}, seed {options.seed}")
+            yield fit_apart(data, options, model)
+        return
+    from tsattn.pipeline.dask_engine import FITS, open_workers
 
-
-def _wait(process: "subprocess.Popen[bytes]") -> tuple[int, float | None]:
-    """Wait for a process; return its exit code and, where the system tells, its peak memory."""
-    if not hasattr(os, "wait4"):
-        return process.wait(), None
-    _, status, usage = os.wait4(process.pid, 0)
-    process.returncode = os.waitstatus_to_exitcode(status)
-    unit = 1 << 20 if sys.platform == "darwin" else 1 << 10
-    return process.returncode, usage.ru_maxrss / unit
-
-
-def _failure(code: int, messages: str) -> TsattnError:
-    """Return the error that a fit ended with."""
-    lines = [line for line in messages.splitlines() if line.startswith("Error: ")]
-    text = lines[-1].removeprefix("Error: ") if lines else messages.strip()[-500:]
-    return error_with(code, text or f"A fit ended with exit code {code}.")
+    check_exists(data)
+    with reading_errors(data):
+        files = pack(data)
+    # Workers on this machine need a place until all is fitted, which is no part of the output.
+    with (
+        TemporaryDirectory(prefix="tsattn-dask-") as folder,
+        open_workers(engine, Path(folder), progress, FITS) as workers,
+    ):
+        tasks = (FitTask.of(data, files, options) for options, _ in jobs)
+        for (options, model), fitted in zip(jobs, workers.results(tasks), strict=True):
+            progress.note(f"{options.attention}, seed {options.seed}: fitted")
+            fitted.write(model, data)
+            yield fitted.metrics
 
 
 def _rows(

@@ -1,7 +1,8 @@
-"""Groups of series forecast by the workers of a Dask cluster.
+"""Work done by the workers of a Dask cluster: groups of series that are forecast, or fits.
 
-A group travels to a worker with the model and comes back as a table: workers need the package, but
-no folder that they share. What a lost worker had not finished, the scheduler gives to another.
+A group travels to a worker with the model and comes back as a table, a fit travels with the data
+and comes back as a model: workers need the package, but no folder that they share. What a lost
+worker had not finished, the scheduler gives to another.
 """
 
 import logging
@@ -10,9 +11,9 @@ from collections import deque
 from collections.abc import Iterable, Iterator
 from concurrent.futures import CancelledError
 from contextlib import ExitStack, contextmanager, suppress
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 from uuid import uuid4
 
 from tsattn.engines import DASK_WORKERS, Engine
@@ -32,7 +33,41 @@ _LOGGERS = ("distributed", "distributed.client", "tornado.application")  # with 
 _GROUPS_AHEAD = 2  # groups of each worker that are read before they are needed
 
 
-def check_engine(engine: Engine, model: Model) -> None:
+@dataclass(frozen=True, kw_only=True)
+class Work:
+    """What workers do, and what messages say of it."""
+
+    verb: str
+    part: str  # that one worker does
+    done: str  # of all parts
+    remedy: str  # where a part is too much for a worker
+    packages: tuple[str, ...]  # what its results rest on
+
+
+GROUPS = Work(
+    verb="forecast",
+    part="a group of series",
+    done="all series are forecast",
+    remedy="Give them more memory, or make the groups smaller with --rows-at-once",
+    packages=PACKAGES,
+)
+FITS = Work(
+    verb="fit",
+    part="a model",
+    done="all models are fitted",
+    remedy="Give them more memory, or lower --batch-size or --units",
+    packages=("tsattn", "numpy", "pandas", "keras"),
+)
+
+
+class Task(Protocol):
+    """A part of the work, with all that is needed to do it."""
+
+    def run(self) -> Any:
+        """Do it on a worker."""
+
+
+def check_engine(engine: Engine, model: Model | None = None) -> None:
     """Check, before any work, that an engine is there and can have the model.
 
     Raises:
@@ -55,13 +90,16 @@ def check_engine(engine: Engine, model: Model) -> None:
 
 
 @contextmanager
-def open_workers(engine: Engine, folder: Path, progress: Progress) -> Iterator["DaskWorkers"]:
+def open_workers(
+    engine: Engine, folder: Path, progress: Progress, work: Work = GROUPS
+) -> Iterator["DaskWorkers"]:
     """Yield the workers of a running scheduler, or new ones on this machine.
 
     Args:
         engine: Which workers.
         folder: Where workers on this machine keep what does not fit into their memory.
         progress: Where notes go.
+        work: What they do.
 
     Raises:
         UsageError: no scheduler answers at the address, or not all have the same packages.
@@ -78,8 +116,8 @@ def open_workers(engine: Engine, folder: Path, progress: Progress) -> Iterator["
             client.wait_for_workers(1, timeout=_WITHOUT_WORKERS)
         except TimeoutError:
             raise _no_workers() from None
-        _check_packages(client)
-        yield DaskWorkers(client, progress)
+        _check_packages(client, work)
+        yield DaskWorkers(client, progress, work)
 
 
 @contextmanager
@@ -118,16 +156,17 @@ def _connected(stack: ExitStack, engine: Engine, folder: Path) -> Any:
         ) from None
 
 
-def _check_packages(client: Any) -> None:
+def _check_packages(client: Any, work: Work) -> None:
     """Raise a UsageError unless scheduler and workers have the packages of this process."""
-    with _connection():
-        found = client.get_versions(packages=list(PACKAGES))
+    names = work.packages
+    with _connection(work):
+        found = client.get_versions(packages=list(names))
     wanted = found["client"]["packages"]
     for place, answer in {"the scheduler": found["scheduler"], **found["workers"]}.items():
         has = answer["packages"]
-        other = [f"{name} {has[name]}" for name in PACKAGES if has[name] != wanted[name]]
+        other = [f"{name} {has[name]}" for name in names if has[name] != wanted[name]]
         if other:
-            here = ", ".join(f"{name} {wanted[name]}" for name in PACKAGES)
+            here = ", ".join(f"{name} {wanted[name]}" for name in names)
             raise UsageError(
                 "Scheduler and workers must have the packages of the process that asks them. "
                 f"Received: {', '.join(other)} on {place}, {here} here. Install the same versions."
@@ -135,10 +174,10 @@ def _check_packages(client: Any) -> None:
 
 
 class DaskWorkers:
-    """Forecasts groups of series on workers, several at once, and returns them in their order."""
+    """Does parts of a work on workers, several at once, and returns the results in their order."""
 
-    def __init__(self, client: Any, progress: Progress) -> None:
-        self._client, self._progress = client, progress
+    def __init__(self, client: Any, progress: Progress, work: Work) -> None:
+        self._client, self._progress, self._work = client, progress, work
         self._workers: set[str] = set(client.nthreads())
         self._seen = time.monotonic()  # when there were workers
         self._run = f"tsattn-{uuid4().hex}"
@@ -155,12 +194,21 @@ class DaskWorkers:
         # What is skipped is told by this process, in the order of the groups.
         rules = replace(rules, on_skip=None if rules.on_skip is None else later)
         offset = time.localtime().tm_gmtoff if rules.max_age else None
+        yield from self.results(
+            GroupTask(group=group, model=model, rules=rules, packages=packages(), offset=offset)
+            for group in groups
+        )
+
+    def results(self, tasks: Iterable[Task]) -> Iterator[Any]:
+        """Yield what each task returns; only a few are asked for before they are needed.
+
+        Raises:
+            WorkersLostError: the scheduler or all workers are gone, or a task ends its workers.
+            As the tasks.
+        """
         waiting: deque[Any] = deque()
         try:
-            for number, group in enumerate(groups):
-                task = GroupTask(
-                    group=group, model=model, rules=rules, packages=packages(), offset=offset
-                )
+            for number, task in enumerate(tasks):
                 waiting.append(self._submit(task, number))
                 while len(waiting) > _GROUPS_AHEAD * max(len(self._workers), 1):
                     yield self._result(waiting.popleft())
@@ -170,29 +218,28 @@ class DaskWorkers:
             for future in waiting:
                 future.cancel()
 
-    def _submit(self, task: GroupTask, number: int) -> Any:
-        with _connection():
+    def _submit(self, task: Task, number: int) -> Any:
+        with _connection(self._work):
             name = f"{self._run}-{number}"
-            return self._client.submit(GroupTask.run, task, key=name, pure=False)
+            return self._client.submit(type(task).run, task, key=name, pure=False)
 
-    def _result(self, future: Any) -> TableForecast:
+    def _result(self, future: Any) -> Any:
         from distributed import wait
 
-        with _connection():
+        with _connection(self._work):
             while not future.done():
                 self._look()
                 with suppress(TimeoutError):
                     wait(future, timeout=_LOOK)
             self._look()
-            result: TableForecast = future.result()
-        return result
+            return future.result()
 
     def _look(self) -> None:
         """Say which workers are gone; raise if there have been none for long."""
         now = set(self._client.nthreads())
         for address in sorted(self._workers - now):
             self._progress.note(
-                f"the worker {address} is gone; another forecasts what it had not finished"
+                f"the worker {address} is gone; another {self._work.verb}s what it had not finished"
             )
         self._workers = now
         if now:
@@ -202,7 +249,7 @@ class DaskWorkers:
 
 
 @contextmanager
-def _connection() -> Iterator[None]:
+def _connection(work: Work) -> Iterator[None]:
     """Turn what a scheduler says of lost work, or no longer says, into an error of ours."""
     from distributed import KilledWorker
 
@@ -210,14 +257,13 @@ def _connection() -> Iterator[None]:
         yield
     except KilledWorker:
         raise WorkersLostError(
-            "A worker must be able to forecast a group of series. Received: a group that ended "
-            "several workers, one after another. Give them more memory, or make the groups "
-            "smaller with --rows-at-once; nothing was written."
+            f"A worker must be able to {work.verb} {work.part}. Received: {work.part} that ended "
+            f"several workers, one after another. {work.remedy}; nothing was written."
         ) from None
     except (CancelledError, OSError):
         raise WorkersLostError(
-            "The scheduler must run until all series are forecast. Received: a lost connection to "
-            "it. Start it again, and then this run; nothing was written."
+            f"The scheduler must run until {work.done}. Received: a lost connection to it. Start "
+            "it again, and then this run; nothing was written."
         ) from None
 
 

@@ -1,6 +1,6 @@
 """`fit`: from a table to a trained, evaluated and saved forecaster."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -67,6 +67,7 @@ class FitResult:
     checkpoint: Checkpoint | None = None  # what is left of the training, until it is saved
     # The model whose weights were the start, epochs and learning rate; None without one.
     updated_from: dict[str, Any] | None = None
+    skipped: tuple[str, ...] = ()  # why, for each series of a panel that was not learnt from
 
     def to_json(self) -> dict[str, Any]:
         """Return the metrics of every split, and the notes, as JSON-ready values."""
@@ -75,7 +76,8 @@ class FitResult:
             for name, evaluation in self.evaluations.items()
         }
         tested = {} if self.faithfulness is None else {"faithfulness": self.faithfulness}
-        return {"metrics": metrics, "notes": list(self.notes), **tested}
+        skipped = {"skipped": list(self.skipped)} if self.skipped else {}
+        return {"metrics": metrics, "notes": list(self.notes), **tested, **skipped}
 
 
 def fit(
@@ -84,17 +86,20 @@ def fit(
     *,
     check: bool = True,
     checkpoint: str | Path | None = None,
+    on_skip: Callable[[str], None] | None = None,
     progress: Progress | None = None,
 ) -> FitResult:
     """Train a forecaster on a table and evaluate it on its validation and test rows.
 
     Args:
-        data: A file or a table.
+        data: A file, a folder of files or a table.
         options: What to train.
         check: Whether to test the attention profile after a training of 20 seconds or more, for at
             most a tenth of its time, see `tsattn.check`.
         checkpoint: A folder in which the state of the training is kept after every epoch, until
             `save`; a training of the same options and data goes on from what is there.
+        on_skip: Of a panel: is told why a series is skipped, while the others are learnt from;
+            None: a series at fault is an error.
         progress: Where notes go.
 
     Raises:
@@ -105,13 +110,14 @@ def fit(
     check_options(options)
     select_backend(options.backend)
     progress = progress or Progress()
-    prepared = prepare(data, options)
+    prepared = prepare(data, options, on_skip)
     series, windows, notes = prepared.series, prepared.windows, prepared.notes
     for note in notes:
         progress.note(note)
     fitted = _untrained(data, prepared)
     kept = None if checkpoint is None else training_checkpoint(Path(checkpoint), prepared)
     result = trained(fitted, series, windows, notes, checkpoint=kept, progress=progress)
+    result = replace(result, skipped=prepared.skipped)
     return with_quick_check(result) if check else result
 
 

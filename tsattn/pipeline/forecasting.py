@@ -8,6 +8,7 @@ import numpy as np
 import pandas as pd
 
 from tsattn.data.rows import group_rows
+from tsattn.data.screening import about_series
 from tsattn.data.series import TimeSeries, extend_series
 from tsattn.errors import DataError, SchemaMismatchError, TsattnError
 from tsattn.fitted import FittedForecaster
@@ -150,17 +151,11 @@ def _forecast_series(
         if rules.on_skip is None or fitted.schema.id_column is None:
             raise
         if len(names) == 1:
-            return TableForecast(skipped=[_about_series(error, names[0])])
+            return TableForecast(skipped=[about_series(error, names[0])])
     half = len(names) // 2
     result = _forecast_series(fitted, names[:half], tables, rules, num_rows)
     result.add(_forecast_series(fitted, names[half:], tables, rules, num_rows))
     return result
-
-
-def _about_series(error: TsattnError, name: str) -> TsattnError:
-    """Return an error that names the series it is about."""
-    label, text = f"series {name!r}", str(error)
-    return error if label in text else type(error)(f"{label}: {text}")
 
 
 def _forecast_together(

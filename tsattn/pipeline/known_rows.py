@@ -10,7 +10,7 @@ from tsattn.data.rows import group_rows
 from tsattn.data.schema import Schema
 from tsattn.data.series import TimeSeries, check_columns, needed_columns, series_from_frame
 from tsattn.data.timestamps import parse_times
-from tsattn.errors import DataError
+from tsattn.errors import DataError, RowError
 from tsattn.pipeline.tables import Data, as_table
 from tsattn.progress import Progress
 
@@ -84,6 +84,8 @@ def known_series(frame: pd.DataFrame, schema: Schema, source: str) -> TimeSeries
     """
     try:
         return series_from_frame(frame, schema, source)
+    except RowError:  # which has another remedy
+        raise
     except DataError as error:
         # The model decides about filling: new data cannot ask for it.
         remedy = "Complete them, or fit the model with --fill ffill|seasonal"

@@ -1,22 +1,23 @@
 """From a table and options to the windows that a forecaster is trained and tested on."""
 
-from collections.abc import Sequence
-from dataclasses import asdict, dataclass, replace
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
 
 import keras
 import numpy as np
 
-from tsattn.config import SCHEMA_OPTIONS, FitOptions, listed, require
+from tsattn.config import FitOptions, listed, require
 from tsattn.data.calendar import check_calendar, choose_calendar
 from tsattn.data.inputs import scaled_windows
 from tsattn.data.scaling import Scaler, check_targets, fit_scaler
-from tsattn.data.schema import infer_schema
-from tsattn.data.series import TimeSeries, series_from_frame
+from tsattn.data.screening import Faults
+from tsattn.data.series import TimeSeries
 from tsattn.data.splits import Split, split_series
 from tsattn.data.windows import Windows, choose_lookback_horizon, find_origins
 from tsattn.errors import DataError
 from tsattn.option_checks import parse_split, settled_linear_path, settled_preset, settled_structure
-from tsattn.pipeline.tables import Data, as_table
+from tsattn.pipeline.reading_series import read_series, with_enough_rows, with_windows
+from tsattn.pipeline.tables import Data, source_of
 from tsattn.schedules import choose_epochs
 from tsattn.segments import choose_segment
 
@@ -31,19 +32,36 @@ class Prepared:
     scaler: Scaler
     windows: dict[str, Windows]  # "train", "val", and "test" if rows were set aside
     notes: tuple[str, ...]
+    skipped: tuple[str, ...] = ()  # why, for each series of a panel that is not learnt from
 
 
-def prepare(data: Data, options: FitOptions) -> Prepared:
+def prepare(
+    data: Data, options: FitOptions, on_skip: Callable[[str], None] | None = None
+) -> Prepared:
     """Read, split and scale a table, choose what is not given, and find the windows.
+
+    Args:
+        data: A file, a folder of files or a table.
+        options: What is given.
+        on_skip: Of a panel: is told why a series is skipped; None: one at fault is an error.
 
     Raises:
         UsageError: options that do not fit together or to the data.
         DataError: data that cannot be used.
     """
-    series, notes = _read_series(data, options)
-    split = split_series(series, parse_split(options.split))
+    faults = None if on_skip is None or not options.id_col else Faults(on_skip)
+    series, notes = read_series(data, options, faults)
+    shares = parse_split(options.split)
+    source = source_of(data)
+    if faults is not None:
+        series = with_enough_rows(series, shares, faults, source)
+    split = split_series(series, shares)
     series = _with_calendar(series, split)
     options, chosen = _settle(options, series)
+    if faults is not None:
+        series = with_windows(series, split, options, faults, source)
+        split = split_series(series, shares)
+        notes += _skipped_notes(series, faults, source)
     scaler = _fit_scaler(series, split, options)
     constant = _check_constant(scaler, series)
     windows, left_out = split_windows(series, split, scaler, options)
@@ -55,17 +73,16 @@ def prepare(data: Data, options: FitOptions) -> Prepared:
         scaler=scaler,
         windows=windows,
         notes=(*notes, *chosen, *constant, *left_out),
+        skipped=() if faults is None else tuple(faults.reasons.values()),
     )
 
 
-def _read_series(data: Data, options: FitOptions) -> tuple[TimeSeries, list[str]]:
-    frame, source, notes = as_table(data)
-    given = asdict(options)
-    schema, found = infer_schema(
-        frame, source=source, **{name: given[name] for name in SCHEMA_OPTIONS}
-    )
-    series = series_from_frame(frame, schema, source)
-    return series, [*notes, *found, *series.notes]
+def _skipped_notes(series: TimeSeries, faults: Faults, source: str) -> list[str]:
+    if not faults.reasons:
+        return []
+    total = len(series.series_ids) + len(faults.reasons)
+    names = listed(list(faults.reasons))
+    return [f"{source}: {len(faults.reasons):,} of {total:,} series skipped: {names}"]
 
 
 def _epochs(options: FitOptions, num_windows: int) -> int:

@@ -22,3 +22,8 @@ def as_table(data: Data) -> tuple[pd.DataFrame, str, list[str]]:
         f"Data must be a path or a pandas DataFrame. Received: {type(data).__name__}. "
         "Convert it to one of these."
     )
+
+
+def source_of(data: Data) -> str:
+    """Return what messages call data."""
+    return FRAME if isinstance(data, pd.DataFrame) else Path(data).name

@@ -1,0 +1,294 @@
+"""Fits of panels: read column by column as at once, and a series at fault stops no other."""
+
+import json
+
+import numpy as np
+import pandas as pd
+import pytest
+from click.testing import CliRunner
+from synthetic import SMALL, load_frame, panel_frame
+from test_batch import write_table
+
+from tsattn.cli import main
+from tsattn.config import FitOptions
+from tsattn.data import column_table
+from tsattn.data.column_table import ColumnTable, open_columns
+from tsattn.data.reading import read_table
+from tsattn.errors import DataError, UsageError
+from tsattn.pipeline.fitting import fit
+from tsattn.pipeline.preparing import prepare
+
+OPTIONS = FitOptions(**SMALL, id_col="town", calendar="hour")
+ROWS = 61
+
+
+def panel(names: str = "abcde") -> pd.DataFrame:
+    """Return a table of one series a letter, with all that a column can hold."""
+    frame = panel_frame(names, ROWS + 3).dropna().reset_index(drop=True)
+    generator = np.random.default_rng(11)
+    frame["kind"] = generator.choice(["x", "y"], len(frame))
+    frame["count"] = generator.integers(0, 50, len(frame))
+    frame["big"] = 1e9 + generator.normal(size=len(frame))
+    return frame
+
+
+def same(one, other) -> None:
+    """Assert that two preparations are of the same windows."""
+    assert one.series.schema == other.series.schema
+    assert one.series.series_ids == other.series.series_ids
+    assert one.series.times.equals(other.series.times)
+    np.testing.assert_array_equal(one.series.offsets, other.series.offsets)
+    for name, windows in one.windows.items():
+        np.testing.assert_array_equal(windows.origins, other.windows[name].origins)
+        np.testing.assert_array_equal(windows.values, other.windows[name].values)
+
+
+@pytest.fixture(autouse=True)
+def few_rows_at_once(monkeypatch):
+    """Read pieces that are shorter than a series."""
+    monkeypatch.setattr(column_table, "ROWS_AT_ONCE", 50)
+
+
+@pytest.mark.parametrize("parts", [1, 3])
+@pytest.mark.parametrize("kind", [".csv", ".parquet"])
+@pytest.mark.parametrize("order", ["series", "time", "shuffled"])
+def test_files_give_what_the_table_gives(order, kind, parts, tmp_path) -> None:
+    frame = panel()
+    if order == "time":
+        frame = frame.sort_values(["time", "town"])
+    elif order == "shuffled":
+        frame = frame.sample(frac=1, random_state=3)
+    frame = frame.reset_index(drop=True)
+    write_table(frame, tmp_path / f"panel{kind}", parts)
+    found = prepare(tmp_path / f"panel{kind}", OPTIONS)
+    same(found, prepare(frame, OPTIONS))
+    assert [note.split(": ", 1)[1] for note in found.notes] == [
+        note.split(": ", 1)[1] for note in prepare(frame, OPTIONS).notes
+    ]
+
+
+def test_folder_of_one_series_is_read_as_one_table(tmp_path) -> None:
+    frame = load_frame(151)
+    write_table(frame, tmp_path / "load.csv", 4)
+    options = FitOptions(**SMALL)
+    same(prepare(tmp_path / "load.csv", options), prepare(frame, options))
+
+
+@pytest.mark.parametrize(
+    "columns",
+    [
+        {"mixed": ["7"] * 120 + ["7a"] * 120},  # numbers in the first pieces, text in the last
+        {"marks": [f"{number:,}" for number in range(900, 1140)]},  # none in the first pieces
+        {"gaps": [np.nan] * 60 + ["x"] * 180, "holes": [1.0] * 60 + [np.nan] * 180},
+        {"truth": [True] * 60 + [None] * 60 + [False] * 120},
+        {"text": [f"row {number}" for number in range(240)]},  # different in every row
+        {"numbers": [1] * 60 + [2.5] * 180},
+    ],
+)
+@pytest.mark.parametrize("parts", [1, 2])
+def test_columns_are_those_of_the_table_at_once(parts, columns, tmp_path) -> None:
+    frame = pd.DataFrame({"load": np.arange(240) / 7, **columns})
+    write_table(frame, tmp_path / "table.csv", parts)
+    whole = read_table(tmp_path / "table.csv")[0]
+    with open_columns(tmp_path / "table.csv") as (table, _):
+        assert list(table.columns) == list(whole.columns)
+        assert len(table) == 240
+        for name in whole.columns:
+            column = table[name]
+            if isinstance(column.dtype, pd.CategoricalDtype):
+                column = column.astype("str")
+            if parts == 1 or name != "mixed":
+                pd.testing.assert_series_equal(column, whole[name], check_dtype=False)
+            else:
+                assert column.tolist() == columns["mixed"]
+
+
+def test_marks_are_noted_as_they_are_at_once(tmp_path) -> None:
+    frame = pd.DataFrame({"load": [f"{number:,}" for number in range(900, 1140)]})
+    frame.to_csv(tmp_path / "marks.csv", index=False)
+    with open_columns(tmp_path / "marks.csv") as (_, notes):
+        assert notes == read_table(tmp_path / "marks.csv")[1]
+        assert len(notes) == 1
+
+
+def test_index_of_a_parquet_file_is_a_column(tmp_path) -> None:
+    frame = panel("ab")
+    frame.set_index("time").to_parquet(tmp_path / "panel.parquet", row_group_size=40)
+    same(prepare(tmp_path / "panel.parquet", OPTIONS), prepare(frame, OPTIONS))
+
+
+def test_table_keeps_its_rows_and_their_files(tmp_path) -> None:
+    frame = pd.DataFrame({"load": range(90), "kind": ["x", "y", "z"] * 30})
+    write_table(frame, tmp_path / "rows.csv", 3)
+    with open_columns(tmp_path / "rows.csv") as (table, _):
+        kept = table.take(np.arange(1, 90, 2)).take(np.array([0, 20, 44]))
+        assert kept["load"].tolist() == [1, 41, 89]
+        assert kept["kind"].tolist() == ["y", "z", "z"]
+        assert [kept.place(row) for row in range(3)] == [
+            "row 1 of part0.csv",
+            "row 11 of part1.csv",
+            "row 29 of part2.csv",
+        ]
+        other = kept.with_column("load", pd.Series([1.5, 2.5, 3.5])).take(np.array([2]))
+        assert (len(other), other["load"].tolist()) == (1, [3.5])
+    assert ColumnTable.of_frame(frame).place(7) == "row 7"
+
+
+def faulty(frame: pd.DataFrame) -> pd.DataFrame:
+    """Return the panel with a fault in every series from b to i; a and j are sound."""
+    frame = frame.astype({"load": object, "time": object})
+    town = {name: rows.to_numpy() for name, rows in frame.groupby("town").groups.items()}
+    frame.loc[town["b"][5], "load"] = "oops"
+    frame.loc[town["c"][7], "wind"] = np.nan
+    frame.loc[town["d"][9], "time"] = frame.loc[town["d"][8], "time"]
+    frame.loc[town["e"][9], "time"] += pd.Timedelta("7min")
+    frame.loc[town["f"][3], "time"] = "the 3rd"
+    frame.loc[town["g"][3], "load"] = np.inf
+    absent = [*town["h"][20:22], *town["i"][8:]]
+    return frame.drop(index=absent).reset_index(drop=True)
+
+
+REASONS = {
+    "b": ["column 'load' must be numbers. Received: 'oops' at row ", "Correct the value"],
+    "c": ["1 in 'wind' (first at row ", "Fill them with --fill"],
+    "d": ["1 duplicates (", "Remove them"],
+    "e": ["1 rows between the steps (", "Resample"],
+    "f": ["'the 3rd' at row ", "Correct it, or give --time-format"],
+    "g": ["1 infinite values, or too large ones (first inf at row ", "Replace them"],
+    "h": ["2 missing rows (first at 2021-03-01 20:00:00)", "Fill them with --fill"],
+    "i": ["11 rows and 3 after them", "Received: 8 rows"],
+}
+
+
+@pytest.mark.parametrize("kind", ["frame", ".csv", "folder"])
+def test_series_at_fault_are_named_and_the_others_learnt_from(kind, tmp_path) -> None:
+    frame, told = faulty(panel("abcdefghij")), []
+    data = frame
+    if kind != "frame":
+        data = tmp_path / "panel.csv"
+        write_table(frame, data, 3 if kind == "folder" else 1)
+    found = prepare(data, OPTIONS, told.append)
+    assert found.skipped == tuple(told)
+    assert len(told) == len(REASONS)
+    for name, parts in REASONS.items():
+        reason = next(reason for reason in told if f"series {name!r}" in reason)
+        for part in parts:
+            assert part in reason
+    assert "8 of 10 series skipped: 'b', " in " ".join(found.notes)
+    sound = panel("abcdefghij").query("town in ['a', 'j']").reset_index(drop=True)
+    expected = prepare(sound, OPTIONS)
+    assert found.series.series_ids == ("a", "j")
+    assert found.scaler.to_json()["std"] == pytest.approx(expected.scaler.to_json()["std"])
+    for name, windows in expected.windows.items():
+        np.testing.assert_array_equal(found.windows[name].origins, windows.origins)
+        np.testing.assert_allclose(found.windows[name].values, windows.values, atol=1e-4)
+
+
+def test_reasons_name_the_row_in_its_file(tmp_path) -> None:
+    frame = panel("abc")
+    for name, rows in frame.astype({"load": object}).groupby("town"):
+        part = rows.reset_index(drop=True)
+        if name == "b":
+            part.loc[17, "load"] = "oops"
+        (tmp_path / "panel").mkdir(exist_ok=True)
+        part.to_csv(tmp_path / "panel" / f"{name}.csv", index=False)
+    told = []
+    prepare(tmp_path / "panel", OPTIONS, told.append)
+    assert told == [
+        "series 'b': panel: column 'load' must be numbers. Received: 'oops' at row 17 of b.csv. "
+        "Correct the value."
+    ]
+    with pytest.raises(DataError, match=r"'load' with 'oops' at row 17 of b\.csv\. Correct"):
+        prepare(tmp_path / "panel", OPTIONS)
+
+
+def test_missing_values_of_a_folder_are_in_the_rows_of_a_file(tmp_path) -> None:
+    frame = load_frame(151)
+    frame.loc[[100, 140], "wind"] = np.nan
+    write_table(frame, tmp_path / "load.csv", 2)
+    with pytest.raises(DataError, match=r"2 in 'wind' \(first at row 25 of part1\.csv\)\. Fill"):
+        prepare(tmp_path / "load.csv", FitOptions(**SMALL))
+    towns = panel("ab")
+    towns.loc[70, "wind"] = np.nan
+    with pytest.raises(DataError, match=r"\(first at 2021-03-01 09:00:00 of series 'b'\)"):
+        prepare(towns, OPTIONS)
+
+
+def test_missing_id_belongs_to_no_series(tmp_path) -> None:
+    frame = panel("ab")
+    frame.loc[70, "town"] = None
+    write_table(frame, tmp_path / "panel.csv", 2)
+    with pytest.raises(DataError, match=r"1 missing \(first at row 9 of part1\.csv\)"):
+        prepare(tmp_path / "panel.csv", OPTIONS, print)
+
+
+def test_filled_series_are_skipped_only_without_a_window() -> None:
+    frame, told = panel("abc"), []
+    frame.loc[frame.town == "b", "wind"] = np.nan
+    frame.loc[[3, 4], "wind"] = np.nan
+    found = prepare(frame, FitOptions(**SMALL, id_col="town", fill="ffill"), told.append)
+    assert found.series.series_ids == ("a", "c")
+    assert [reason.split(":")[0] for reason in told] == ["series 'b'"]
+
+
+def test_series_shorter_than_the_counts_of_a_split_is_skipped() -> None:
+    frame, told = panel("ab"), []
+    options = FitOptions(**SMALL, id_col="town", split=(30, 10, 10))
+    found = prepare(frame.drop(index=range(10, 61)), options, told.append)
+    assert found.series.series_ids == ("b",)
+    assert "the rows of the split, 50. Received: 10 rows" in told[0]
+
+
+def test_dates_that_read_both_ways_follow_the_other_series() -> None:
+    frame = panel("abc").drop(columns=["count", "kind", "big"])
+    days = pd.date_range("2021-01-01", periods=ROWS, freq="D").strftime("%d/%m/%Y")
+    frame["time"] = np.tile(days, 3)
+    frame.loc[frame.index[-1], "time"] = "someday"
+    told = []
+    found = prepare(frame, FitOptions(**SMALL, id_col="town"), told.append)
+    assert found.series.series_ids == ("a", "b")
+    assert len(told) == 1
+    assert found.series.schema.time_format == "%d/%m/%Y"
+
+
+def run(*arguments: object):
+    return CliRunner().invoke(main, [str(argument) for argument in arguments])
+
+
+def test_command_skips_counts_and_saves(tmp_path) -> None:
+    frame = panel("abc").drop(columns=["kind", "count", "big"])
+    frame.loc[70, "load"] = np.nan
+    write_table(frame, tmp_path / "panel.parquet", 2)
+    given = [
+        f"--{name.replace('_', '-')}={value}" for name, value in {**SMALL, "epochs": 1}.items()
+    ]
+    given = ["fit", tmp_path / "panel.parquet", *given, "--id-col", "town", "--no-check"]
+    model, log = tmp_path / "model", tmp_path / "log.jsonl"
+    done = run(*given, "-o", model, "--json", "--log-json", log)
+    assert done.exit_code == 9, done.output
+    assert "Skipped: series 'b': panel.parquet: a column must have no missing" in done.stderr
+    assert done.stderr.endswith("1 series skipped, 2 learnt from\n")
+    assert len(json.loads(done.stdout)["skipped"]) == 1
+    assert (model / "MANIFEST.json").exists()
+    line = json.loads(log.read_text())
+    assert (line["exit_code"], line["series_skipped"]) == (9, 1)
+    stopped = run(*given, "-o", tmp_path / "other", "--on-error", "stop")
+    assert stopped.exit_code == 3
+    assert stopped.stderr.startswith("Error: series 'b': ")
+    assert not (tmp_path / "other").exists()
+
+
+def test_panel_without_a_sound_series_is_refused() -> None:
+    frame = panel("ab").assign(wind=np.nan)
+    with pytest.raises(DataError, match="2 series, all at fault, the first: series 'a': "):
+        prepare(frame, OPTIONS, lambda reason: None)
+    with pytest.raises(DataError, match="2 series, all at fault"):
+        prepare(panel("ab"), FitOptions(**{**SMALL, "lookback": 59}, id_col="town"), str)
+
+
+def test_unknown_columns_are_still_usage_errors(tmp_path) -> None:
+    panel("ab").to_csv(tmp_path / "panel.csv", index=False)
+    with pytest.raises(UsageError, match="'nope'"):
+        prepare(tmp_path / "panel.csv", FitOptions(**SMALL, id_col="nope"), str)
+    with pytest.raises(DataError, match="a path to nothing"):
+        fit(tmp_path / "nothing.csv", OPTIONS)
