@@ -136,7 +136,7 @@ def test_fit_keeps_what_was_chosen() -> None:
     result = fit(load_frame(), options)
     chosen = result.fitted.options
     assert options.epochs is None
-    assert chosen.epochs == 100  # at least 600 batches, but no more than 100 epochs
+    assert chosen.epochs == 100  # as many as have 2,000 batches, but no more than 100 epochs
     assert len(result.history.epochs) <= 100
     assert (chosen.encoder, chosen.segment, chosen.linear_path) == ("per-feature", 2, "blend")
     assert (chosen.attention, chosen.placement) == ("bottleneck", "before")

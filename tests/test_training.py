@@ -280,17 +280,21 @@ def test_train_interrupted_in_the_warm_up_has_nothing_to_keep() -> None:
 @pytest.mark.parametrize(
     ("num_windows", "batch_size", "epochs"),
     [
-        (8449, 128, 10),  # 67 batches: 10 epochs have 670
-        (7680, 128, 10),  # 60 batches: 600
-        (7680 - 128, 128, 11),  # 59 batches
-        (1281, 128, 55),  # 11 batches: 54.5 epochs
+        (8449, 128, 30),  # 67 batches: 30 epochs have 2,010
+        (128 * 200, 128, 10),
+        (128 * 200 - 1, 64, 6),  # 400 batches: 5 epochs have 2,000
+        (128 * 21, 128, 96),  # 95.2 epochs
         (100, 128, 100),  # 1 batch
         (1, 1, 100),
-        (1_000_000, 128, 10),
+        (1_000_000, 128, 6),
     ],
 )
-def test_epochs_are_10_or_600_batches_but_at_most_100(num_windows, batch_size, epochs) -> None:
+def test_epochs_have_2000_batches_but_are_6_to_100(num_windows, batch_size, epochs) -> None:
     assert choose_epochs(num_windows, batch_size) == epochs
+
+
+def test_fewer_batches_are_fewer_epochs() -> None:
+    assert choose_epochs(128 * 50, 128, num_batches=450) == 9
 
 
 @pytest.mark.parametrize("num_steps", [1, 2, 19, 20, 600, 10_000])

@@ -62,10 +62,12 @@ FILLS = ("ffill", "seasonal")
 CALENDAR_FIELDS = ("minute", "hour", "weekday", "day", "month", "dayofyear")
 # What is chosen for each preset where it is not given; None for what the data decides.
 PRESETS: dict[str, dict[str, int | None]] = {
-    "fast": {"units": 64, "members": 1, "epochs": 6, "windows_per_epoch": 9_600},
-    "balanced": {"units": 128, "members": 1, "epochs": None, "windows_per_epoch": None},
-    "accurate": {"units": 128, "members": 3, "epochs": None, "windows_per_epoch": None},
+    "fast": {"units": 64, "members": 1, "windows_per_epoch": 9_600},
+    "balanced": {"units": 128, "members": 1, "windows_per_epoch": None},
+    "accurate": {"units": 128, "members": 3, "windows_per_epoch": None},
 }
+# How many batches there are in all, where the number of epochs is not given.
+NUM_BATCHES = {"fast": 450, "balanced": 2_000, "accurate": 2_000}
 BASELINES = ("last_value", "seasonal_naive", "linear")
 BACKENDS = ("tensorflow", "jax", "torch")
 RUNTIMES = ("onnx", "keras")

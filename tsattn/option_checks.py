@@ -123,7 +123,7 @@ def settled_structure(options: FitOptions) -> Structure:
 
 
 def settled_preset(options: FitOptions) -> dict[str, Any]:
-    """Return units, members, epochs and windows per epoch, of the preset where not given."""
+    """Return units, members and windows per epoch, of the preset where they are not given."""
     preset = dict(PRESETS[options.preset])
     if settled_structure(options).decoder == "recurrent":
         preset["members"] = 1

@@ -9,7 +9,7 @@ import numpy as np
 from tsattn.layers import AttentionDecoder, BottleneckAttention
 
 WARM_UP_EPOCHS = 3
-_EPOCHS, _MOST_EPOCHS, _FEWEST_BATCHES = 10, 100, 600
+_FEWEST_EPOCHS, _MOST_EPOCHS = 6, 100
 
 
 def num_warm_up_epochs(model: keras.Model, epochs: int) -> int:
@@ -75,10 +75,10 @@ class DrawsByEpoch(keras.callbacks.Callback):
             keras.utils.set_random_seed(int(drawn[0]))
 
 
-def choose_epochs(num_windows: int, batch_size: int) -> int:
-    """Return 10 epochs, or as many as have 600 batches, but at most 100."""
-    num_batches = math.ceil(num_windows / batch_size)
-    return min(max(_EPOCHS, math.ceil(_FEWEST_BATCHES / num_batches)), _MOST_EPOCHS)
+def choose_epochs(num_windows: int, batch_size: int, num_batches: int = 2_000) -> int:
+    """Return as many epochs as have so many batches, but from 6 to 100."""
+    of_epoch = math.ceil(num_windows / batch_size)
+    return min(max(_FEWEST_EPOCHS, math.ceil(num_batches / of_epoch)), _MOST_EPOCHS)
 
 
 def rising_and_falling(

@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 import keras
 import numpy as np
 
-from tsattn.config import FitOptions, listed, require
+from tsattn.config import NUM_BATCHES, FitOptions, listed, require
 from tsattn.data.calendar import check_calendar, choose_calendar
 from tsattn.data.inputs import scaled_windows
 from tsattn.data.scaling import Scaler, check_targets, fit_scaler
@@ -88,7 +88,7 @@ def _skipped_notes(series: TimeSeries, faults: Faults, source: str) -> list[str]
 def _epochs(options: FitOptions, num_windows: int) -> int:
     """Return the number of epochs for so many train windows, where it is not given."""
     drawn = min(options.windows_per_epoch or num_windows, num_windows)
-    return choose_epochs(drawn, options.batch_size)
+    return choose_epochs(drawn, options.batch_size, NUM_BATCHES[options.preset])
 
 
 def _with_calendar(series: TimeSeries, split: Split) -> TimeSeries:
