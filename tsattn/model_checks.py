@@ -73,7 +73,16 @@ def checked_options(content: Mapping[str, Any]) -> FitOptions:
     given = {**_BEFORE_THESE, **content["options"]}
     options = FitOptions(**{k: v for k, v in given.items() if k in known})
     check_options(options)
-    for name in ("lookback", "horizon", "encoder", "attention", "linear_path", "units", "members"):
+    for name in (
+        "lookback",
+        "horizon",
+        "encoder",
+        "attention",
+        "linear_path",
+        "units",
+        "members",
+        "learning_rate",
+    ):
         _require(getattr(options, name) is not None, f"{name} is missing")
     is_placed = options.attention == "none" or options.placement is not None
     _require(is_placed, "placement is missing")
