@@ -81,7 +81,6 @@ def checked_options(content: Mapping[str, Any]) -> FitOptions:
         "linear_path",
         "units",
         "members",
-        "learning_rate",
     ):
         _require(getattr(options, name) is not None, f"{name} is missing")
     is_placed = options.attention == "none" or options.placement is not None

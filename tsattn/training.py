@@ -55,7 +55,7 @@ def train(
     *,
     loss: str = "mae",
     quantile_levels: Sequence[float] | None = None,
-    learning_rate: float = 0.002,
+    learning_rate: float = 0.004,
     batch_size: int = 128,
     epochs: int = 10,
     patience: int = 5,

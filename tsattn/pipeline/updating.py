@@ -129,7 +129,7 @@ def update(
     for note in notes:
         progress.note(note)
     old = evaluate_fitted(fitted, series, windows["test"])
-    rate = RATE * (fitted.options.learning_rate or 0) if learning_rate is None else learning_rate
+    rate = RATE * fitted.options.learning_rate if learning_rate is None else learning_rate
     warm_start = WarmStart(epochs=epochs, learning_rate=rate)
     result = trained(started, series, windows, notes, warm_start=warm_start, progress=progress)
     if result.history.interrupted:
