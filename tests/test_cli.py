@@ -295,6 +295,23 @@ def test_config_structure_gives_way_to_the_command_line(
         check_options(options)
 
 
+@pytest.mark.parametrize(
+    ("arguments", "segment"),
+    [
+        ([], 5),
+        (["--lookback", "24"], 5),
+        (["--lookback", "3"], None),
+        (["--lookback", "3", "--segment", "2"], 2),
+    ],
+)
+def test_config_segment_gives_way_to_another_lookback(
+    monkeypatch, tmp_path, arguments: list[str], segment: int | None
+) -> None:
+    config = tmp_path / "config.json"
+    config.write_text(json.dumps({"options": {**PER_FEATURE, "lookback": 24}}))
+    assert wanted(monkeypatch, "--config", config, *arguments).segment == segment
+
+
 def test_recurrent_decoder_in_one_command_each(csv_path, tmp_path) -> None:
     model, options = tmp_path / "model", ("--decoder", "recurrent", "--attention", "luong")
     fitted = run("fit", csv_path, "--target", "load", *options, *FAST, "-o", model)

@@ -56,7 +56,7 @@ def _overruled(wanted: dict[str, Any], in_file: Mapping[str, Any], from_file: se
 
     They are those of the structure of the model that do not go with what the command line says of
     it, the placement of another structure, a segment or a linear path that it has no place for,
-    the levels of another loss, and what another preset chooses.
+    the segment of another lookback, the levels of another loss, and what another preset chooses.
     """
     names = config.Structure._fields
     was = config.chosen_structure(**{name: in_file.get(name) for name in names})
@@ -76,6 +76,8 @@ def _overruled(wanted: dict[str, Any], in_file: Mapping[str, Any], from_file: se
         overruled |= {"segment"} & from_file
     if changed and structure and structure.attention == "reverse-time":
         overruled |= {"linear_path"} & from_file
+    if wanted.get("lookback") != in_file.get("lookback"):
+        overruled |= {"segment"} & from_file
     if "preset" in wanted.keys() - from_file:
         overruled |= {"preset", "epochs", *config.PRESETS[wanted["preset"]]} & from_file
     if wanted.get("loss") != in_file.get("loss", DEFAULTS.loss):
