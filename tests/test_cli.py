@@ -108,7 +108,10 @@ def test_config_refuses_unknown_options(csv_path, tmp_path) -> None:
 
 def test_config_may_hold_every_option_of_the_command(monkeypatch, tmp_path) -> None:
     config = tmp_path / "run.toml"
-    config.write_text('no-check = true\nresume = true\nwait = "3s"\nlog_json = "-"\nunits = 5\n')
+    config.write_text(
+        'no-check = true\nresume = true\non-error = "stop"\nwait = "3s"\n'
+        'log_json = "-"\nunits = 5\n'
+    )
     waited = []
     monkeypatch.setattr(
         "tsattn.cli.scheduling.output_lock", lambda *_, **given: sys.exit(waited.append(given))
@@ -118,7 +121,7 @@ def test_config_may_hold_every_option_of_the_command(monkeypatch, tmp_path) -> N
     assert json.loads(fitted.stderr)["command"] == "fit"
     refused = run("backtest", "data.csv", "--target", "load", "--config", config)
     assert refused.exit_code == 2
-    assert "Received: no_check, resume in" in refused.stderr
+    assert "Received: no_check, on_error, resume in" in refused.stderr
     assert "tsattn backtest --help" in refused.stderr
     monkeypatch.undo()
     config.write_text('folds = 0\nstep = 7\nrefit = "every:2"\nwait = "3s"\n')

@@ -118,3 +118,20 @@ def test_preset_of_the_command_line_wins_over_the_sizes_of_a_config(monkeypatch,
         ("fast", None, 0.3),
         ("fast", 9, 0.3),
     ]
+
+
+def test_recurrent_decoder_of_the_command_line_wins_over_the_members_of_a_config(
+    monkeypatch, tmp_path
+) -> None:
+    asked = []
+    monkeypatch.setattr("tsattn.pipeline.fitting.fit", lambda data, given, **_: asked.append(given))
+    options = {"target": "load", "preset": "accurate", "members": 3, "decoder": "direct"}
+    options |= {"encoder": "per-feature", "attention": "bottleneck"}
+    config = tmp_path / "config.json"
+    config.write_text(json.dumps({"options": options}), encoding="utf-8")
+    arguments = ["fit", "data.csv", "--config", str(config), "-o", str(tmp_path / "model")]
+    CliRunner().invoke(main, [*arguments, "--decoder", "recurrent"])
+    assert [(given.decoder, given.members) for given in asked] == [("recurrent", None)]
+    check_options(asked[0])
+    result = CliRunner().invoke(main, [*arguments, "--decoder", "recurrent", "--members", "3"])
+    assert "one member" in str(result.exception) + result.output

@@ -15,7 +15,7 @@ from tsattn.data import column_table
 from tsattn.data.column_table import ColumnTable, open_columns
 from tsattn.data.reading import read_table
 from tsattn.errors import DataError, UsageError
-from tsattn.pipeline.fitting import fit
+from tsattn.pipeline.fitting import fit, save
 from tsattn.pipeline.preparing import prepare
 
 OPTIONS = FitOptions(**SMALL, id_col="town", calendar="hour")
@@ -292,3 +292,48 @@ def test_unknown_columns_are_still_usage_errors(tmp_path) -> None:
         prepare(tmp_path / "panel.csv", FitOptions(**SMALL, id_col="nope"), str)
     with pytest.raises(DataError, match="a path to nothing"):
         fit(tmp_path / "nothing.csv", OPTIONS)
+
+
+@pytest.fixture(scope="module")
+def faulty_model(tmp_path_factory):
+    """Return a model that skipped series of the panel it was fitted to, and that panel."""
+    folder = tmp_path_factory.mktemp("faulty")
+    frame = faulty(panel("abcdefghij")).drop(columns=["kind", "count", "big"])
+    frame.to_csv(folder / "panel.csv", index=False)
+    given = FitOptions(**{**SMALL, "epochs": 1}, id_col="town")
+    fitted = fit(folder / "panel.csv", given, check=False, on_skip=lambda _: None)
+    assert len(fitted.skipped) == 8
+    save(fitted, folder / "model")
+    return folder / "model", folder / "panel.csv"
+
+
+def test_profile_is_checked_on_the_series_that_were_learnt_from(faulty_model, tmp_path) -> None:
+    model, _ = faulty_model
+    done = run("explain", model, "--check", "--refit")
+    assert done.exit_code == 0, done.output
+    panel("aj").drop(columns=["kind", "count", "big"]).to_csv(tmp_path / "sound.csv", index=False)
+    drift = run("explain", model, "--data", tmp_path / "sound.csv", "--against", "train")
+    assert drift.exit_code == 0, drift.output
+
+
+def test_update_reads_the_old_rows_of_the_series_that_were_learnt_from(
+    faulty_model, tmp_path
+) -> None:
+    model, data = faulty_model
+    later = panel_frame("aj", 2 * ROWS).dropna().drop_duplicates(["town", "time"])
+    later.to_csv(tmp_path / "later.csv", index=False)
+    for more in ([], ["--data", data]):
+        given = ["update", model, tmp_path / "later.csv", "--epochs", 1, "--no-check"]
+        done = run(*given, "-o", tmp_path / "new", "--overwrite", *more)
+        assert done.exit_code in (0, 6), done.output  # 6: it is worse than the old one
+
+
+def test_text_of_a_series_keeps_no_other_from_being_forecast(faulty_model, tmp_path) -> None:
+    frame = panel("abc").drop(columns=["kind", "count", "big"]).astype({"load": object})
+    frame.loc[frame.index[frame["town"] == "b"][-1], "load"] = "oops"
+    frame.to_csv(tmp_path / "new.csv", index=False)
+    done = run("predict", faulty_model[0], tmp_path / "new.csv", "-o", tmp_path / "forecast.csv")
+    assert done.exit_code == 9, done.output
+    assert "series 'b'" in done.stderr
+    assert "Received: 'oops'" in done.stderr
+    assert set(pd.read_csv(tmp_path / "forecast.csv")["series_id"]) == {"a", "c"}

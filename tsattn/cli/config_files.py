@@ -14,7 +14,7 @@ from tsattn.option_types import as_type
 # Options of commands that are none of the model.
 _COMMAND_TYPES = {
     **dict.fromkeys(("overwrite", "json", "quiet", "no_check", "resume"), bool),
-    **dict.fromkeys(("output", "wait", "log_json", "refit"), str),
+    **dict.fromkeys(("output", "wait", "log_json", "refit", "on_error"), str),
     **dict.fromkeys(("folds", "step"), int),
 }
 

@@ -55,8 +55,9 @@ def _overruled(wanted: dict[str, Any], in_file: Mapping[str, Any], from_file: se
     """Return the options of a config that the command line leaves no place for.
 
     They are those of the structure of the model that do not go with what the command line says of
-    it, the placement of another structure, a segment or a linear path that it has no place for,
-    the segment of another lookback, the levels of another loss, and what another preset chooses.
+    it, the placement of another structure, a segment, a linear path or members that it has no place
+    for, the segment of another lookback, the levels of another loss, and what another preset
+    chooses.
     """
     names = config.Structure._fields
     was = config.chosen_structure(**{name: in_file.get(name) for name in names})
@@ -78,6 +79,8 @@ def _overruled(wanted: dict[str, Any], in_file: Mapping[str, Any], from_file: se
         overruled |= {"linear_path"} & from_file
     if wanted.get("lookback") != in_file.get("lookback"):
         overruled |= {"segment"} & from_file
+    if changed and structure and structure.decoder == "recurrent":
+        overruled |= {"members"} & from_file
     if "preset" in wanted.keys() - from_file:
         overruled |= {"preset", "epochs", *config.PRESETS[wanted["preset"]]} & from_file
     if wanted.get("loss") != in_file.get("loss", DEFAULTS.loss):

@@ -95,16 +95,21 @@ def first_text(column: pd.Series) -> tuple[int, str]:
 def numbers_of(column: pd.Series, name: str, source: str) -> np.ndarray:
     """Return a column as float64, NaN where a value is missing.
 
+    Numbers that are written as text are numbers: so they are read beside a text in another series.
+
     Raises:
         DataError: a value is no number, infinite, or too large for float32.
     """
     if not is_numeric(column) or types.is_complex_dtype(column):
-        row, text = first_text(column)
-        raise RowError(
-            f"{source}: column {name!r} must be numbers. Received: {text!r} at ",
-            row,
-            ". Correct the value.",
-        )
+        read = pd.to_numeric(column.astype(str), errors="coerce").where(column.notna())
+        if (read.isna() & column.notna()).any():
+            row, text = first_text(column)
+            raise RowError(
+                f"{source}: column {name!r} must be numbers. Received: {text!r} at ",
+                row,
+                ". Correct the value.",
+            )
+        column = read
     numbers = column.to_numpy(dtype=np.float64, na_value=np.nan)
     infinite = np.flatnonzero(np.isinf(numbers) | (np.abs(numbers) > np.finfo(np.float32).max))
     if len(infinite):

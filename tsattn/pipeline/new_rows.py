@@ -14,6 +14,7 @@ from tsattn.data.timestamps import parse_times
 from tsattn.fitted import FittedForecaster
 from tsattn.model_directory import file_sha256
 from tsattn.pipeline.tables import Data, as_table
+from tsattn.pipeline.training_data import without_faults
 from tsattn.progress import Progress
 
 
@@ -43,7 +44,7 @@ def gather_rows(
     if old_data is None:
         return frame, source, origin
     lay_rows(frame, fitted.schema, source)  # old rows would hide that these have other steps
-    old, old_source = _read(old_data, fitted.schema, progress)
+    old, old_source = _read_old(old_data, fitted, progress)
     new, known = _plain(frame, fitted.schema, source)
     old, keys = _plain(old, fitted.schema, old_source)
     earlier = old[~keys.isin(known)]
@@ -62,6 +63,14 @@ def _read(data: Data, schema: Schema, progress: Progress) -> tuple[pd.DataFrame,
     ids = [schema.id_column] if schema.id_column else []
     check_columns(frame, [*schema.time_columns, *schema.columns, *ids], source)
     return frame, source
+
+
+def _read_old(data: Data, fitted: FittedForecaster, progress: Progress) -> tuple[pd.DataFrame, str]:
+    frame, source = _read(data, fitted.schema, progress)
+    if isinstance(data, pd.DataFrame) or file_sha256(Path(data)) != fitted.data_sha256:
+        return frame, source
+    sound = without_faults(fitted, frame)  # as the fit
+    return sound if isinstance(sound, pd.DataFrame) else frame, source
 
 
 def _training_file(

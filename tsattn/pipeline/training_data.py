@@ -2,14 +2,21 @@
 
 from pathlib import Path
 
+import pandas as pd
+
+from tsattn.config import SCHEMA_OPTIONS
+from tsattn.data.column_table import ColumnTable
+from tsattn.data.screening import Faults, sound_rows
 from tsattn.errors import UsageError
 from tsattn.fitted import FittedForecaster
 from tsattn.model_directory import file_sha256
-from tsattn.pipeline.tables import Data
+from tsattn.pipeline.tables import Data, as_table
 
 
 def training_data(fitted: FittedForecaster, data: Data | None, *, rule: str, option: str) -> Data:
     """Return the data a model was trained on: where it was, or where it is said to be.
+
+    Series that a fit skips are left out.
 
     Args:
         fitted: The model.
@@ -21,7 +28,7 @@ def training_data(fitted: FittedForecaster, data: Data | None, *, rule: str, opt
         UsageError: the data is not given, gone, or has changed.
     """
     if data is not None and not isinstance(data, str | Path):
-        return data  # a table, which has no hash to compare
+        return without_faults(fitted, data)  # a table, which has no hash to compare
     path = Path(data) if data is not None else Path(fitted.data_path or "")
     if data is None and fitted.data_path is None:
         received, remedy = "a model that was not trained on one file", "Give the same data."
@@ -31,5 +38,22 @@ def training_data(fitted: FittedForecaster, data: Data | None, *, rule: str, opt
         received = f"{path}, which has changed since"
         remedy = f"Give a copy of the old data with {option}, or fit the model again."
     else:
-        return path
+        return without_faults(fitted, path)
     raise UsageError(f"{rule} Received: {received}. {remedy}")
+
+
+def without_faults(fitted: FittedForecaster, data: Data) -> Data:
+    """Return the data a model was trained on without the series that `fit` skips by their rows.
+
+    Where there are none, this is the data itself.
+    """
+    options = fitted.options
+    if not options.id_col:
+        return data
+    frame, source, _ = as_table(data)
+    faults = Faults(lambda _: None)
+    columns = {name: getattr(options, name) for name in SCHEMA_OPTIONS}
+    table, _, _ = sound_rows(ColumnTable.of_frame(frame), source, faults, **columns)
+    if not faults.reasons:
+        return data
+    return pd.DataFrame({name: table[name] for name in table.columns})
