@@ -187,7 +187,7 @@ model_options = (
     _choice(
         "--preset",
         tuple(config.PRESETS),
-        "How much to learn: what is not given of units, members and epochs.",
+        "How much to learn: what is not given of units, members, epochs and windows per epoch.",
     ),
     _choice(
         "--encoder",
