@@ -121,7 +121,7 @@ def test_workers_give_the_rows_of_one_process(tmp_path) -> None:
     for i in range(2):
         load_frame().iloc[150 * i : 150 * (i + 1)].to_csv(folder / f"part{i}.csv", index=False)
     options = FitOptions(**FAST)
-    given = {"attentions": ["shared"], "num_seeds": 1}
+    given = {"attentions": ["none"], "num_seeds": 1}
     single = compare(folder, options, output=tmp_path / "single", **given)
     with distributed.LocalCluster(
         n_workers=1, threads_per_worker=1, dashboard_address="127.0.0.1:0", silence_logs=100
@@ -134,7 +134,7 @@ def test_workers_give_the_rows_of_one_process(tmp_path) -> None:
     pd.testing.assert_frame_equal(rows_of(tmp_path / "dask"), rows_of(tmp_path / "single"))
     assert dask.recommended == single.recommended
     assert (dask.leaderboard["seconds"].dropna() > 0).all()
-    models = [tmp_path / engine / "models" / "shared-0" for engine in ("single", "dask")]
+    models = [tmp_path / engine / "models" / "none-0" for engine in ("single", "dask")]
     for file in ("config.json", "metrics.json", "report.html"):
         contents = [(model / file).read_text() for model in models]
         assert contents[0] == contents[1], file

@@ -319,13 +319,12 @@ def test_profile_is_checked_on_the_series_that_were_learnt_from(faulty_model, tm
 def test_update_reads_the_old_rows_of_the_series_that_were_learnt_from(
     faulty_model, tmp_path
 ) -> None:
-    model, data = faulty_model
+    model, _ = faulty_model
     later = panel_frame("aj", 2 * ROWS).dropna().drop_duplicates(["town", "time"])
     later.to_csv(tmp_path / "later.csv", index=False)
-    for more in ([], ["--data", data]):
-        given = ["update", model, tmp_path / "later.csv", "--epochs", 1, "--no-check"]
-        done = run(*given, "-o", tmp_path / "new", "--overwrite", *more)
-        assert done.exit_code in (0, 6), done.output  # 6: it is worse than the old one
+    given = ["update", model, tmp_path / "later.csv", "--epochs", 1, "--no-check"]
+    done = run(*given, "-o", tmp_path / "new")
+    assert done.exit_code in (0, 6), done.output  # 6: it is worse than the old one
 
 
 def test_text_of_a_series_keeps_no_other_from_being_forecast(faulty_model, tmp_path) -> None:
