@@ -35,3 +35,11 @@ def panel_model(tmp_path_factory):
     options = FitOptions(**{**SMALL, "epochs": 1}, id_col="town", future_covariates="plan")
     save(fit(known, options, check=False), path)
     return path
+
+
+@pytest.fixture
+def latest(tmp_path):
+    """Return a file of a panel; tests write beside it."""
+    path = tmp_path / "latest.csv"
+    panel_frame().to_csv(path, index=False)
+    return path

@@ -5,19 +5,14 @@ import json
 import numpy as np
 import pandas as pd
 import pytest
-from click.testing import CliRunner
+from commands import run
 from synthetic import load_frame, panel_frame, rebuilt
 
 import tsattn
-from tsattn.cli import main
 from tsattn.errors import DataError, SchemaMismatchError, UsageError
 from tsattn.pipeline.predicting import predict, predict_with_reasons
 
 FEW = "50"  # rows at once: less than one series has
-
-
-def run(*arguments: object):
-    return CliRunner().invoke(main, [str(argument) for argument in arguments])
 
 
 def write_table(frame: pd.DataFrame, path, parts: int = 1) -> None:

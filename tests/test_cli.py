@@ -10,18 +10,13 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
-from click.testing import CliRunner
+from commands import run
 from synthetic import load_frame
 
-from tsattn.cli import main
 from tsattn.cli.printing import print_fit
 from tsattn.option_checks import check_options
 
 FAST = ["--lookback", "11", "--horizon", "3", "--units", "5", "--epochs", "1"]
-
-
-def run(*arguments: object):
-    return CliRunner().invoke(main, [str(argument) for argument in arguments])
 
 
 def test_fit_explain_predict_and_evaluate_in_one_command_each(csv_path, tmp_path) -> None:

@@ -10,22 +10,17 @@ from threading import Event, Thread
 
 import pandas as pd
 import pytest
-from click.testing import CliRunner
+from commands import run
 from synthetic import panel_frame
 from test_batch import with_faults
 
 import tsattn
-from tsattn.cli import main
 from tsattn.engines import Engine
 from tsattn.errors import UsageError, WorkersLostError
 from tsattn.pipeline import dask_engine, remote
 from tsattn.progress import Progress
 
 FEW = ("--rows-at-once", "50")  # less than one series has: a group for each
-
-
-def run(*arguments: object):
-    return CliRunner().invoke(main, [str(argument) for argument in arguments])
 
 
 @pytest.fixture(scope="module")

@@ -9,9 +9,8 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from click.testing import CliRunner
+from commands import run
 
-from tsattn.cli import main
 from tsattn.demos import DEMOS, Must, find_demo, make_problem
 from tsattn.demos.entropy_price import EntropyPrice
 from tsattn.demos.hits import measure_hits
@@ -19,10 +18,6 @@ from tsattn.errors import UsageError
 
 WINDOWS = 53
 PERMUTATION = [3, 7, 0, 5, 9, 1, 8, 2, 6, 4]
-
-
-def run(*arguments: object):
-    return CliRunner().invoke(main, [str(argument) for argument in arguments])
 
 
 def first_variant(name: str) -> str:

@@ -7,11 +7,10 @@ from dataclasses import replace
 import numpy as np
 import pandas as pd
 import pytest
-from click.testing import CliRunner
+from commands import run
 from synthetic import load_frame
 
 import tsattn
-from tsattn.cli import main
 from tsattn.errors import DataError, QualityGateError, UsageError
 from tsattn.model_directory import file_sha256, load_fitted, write_manifest
 from tsattn.pipeline.drifting import check_drift
@@ -23,10 +22,6 @@ from tsattn.profile_distance import profile_distance
 def fitted(model_directory):
     """Return the small model as ONNX Runtime runs it."""
     return load_fitted(model_directory, runtime="onnx")
-
-
-def run(*arguments: object):
-    return CliRunner().invoke(main, [str(argument) for argument in arguments])
 
 
 def profile(measure: str, means: list[float], linear: list[float] = ()) -> pd.DataFrame:

@@ -9,24 +9,9 @@ import sys
 import time
 
 import pytest
-from click.testing import CliRunner
-from synthetic import panel_frame
+from commands import run
 
-from tsattn.cli import main
 from tsattn.locks import output_lock
-
-
-def run(*arguments: object):
-    return CliRunner().invoke(main, [str(argument) for argument in arguments])
-
-
-@pytest.fixture
-def latest(tmp_path):
-    """Return a file of a panel; the tests write beside it."""
-    path = tmp_path / "latest.csv"
-    panel_frame().to_csv(path, index=False)
-    return path
-
 
 WRITING = ("predict", "fit", "backtest", "update", "explain")
 

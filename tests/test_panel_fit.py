@@ -5,11 +5,10 @@ import json
 import numpy as np
 import pandas as pd
 import pytest
-from click.testing import CliRunner
+from commands import run
 from synthetic import SMALL, load_frame, panel_frame
 from test_batch import write_table
 
-from tsattn.cli import main
 from tsattn.config import FitOptions
 from tsattn.data import column_table
 from tsattn.data.column_table import ColumnTable, open_columns
@@ -249,10 +248,6 @@ def test_dates_that_read_both_ways_follow_the_other_series() -> None:
     assert found.series.series_ids == ("a", "b")
     assert len(told) == 1
     assert found.series.schema.time_format == "%d/%m/%Y"
-
-
-def run(*arguments: object):
-    return CliRunner().invoke(main, [str(argument) for argument in arguments])
 
 
 def test_command_skips_counts_and_saves(tmp_path) -> None:

@@ -8,22 +8,17 @@ from dataclasses import replace
 import numpy as np
 import pandas as pd
 import pytest
-from click.testing import CliRunner
+from commands import run
 from synthetic import load_frame, rebuilt
 from test_onnx import with_structure
 
 import tsattn
-from tsattn.cli import main
 from tsattn.config import STRUCTURES
 from tsattn.errors import UsageError
 from tsattn.pipeline.explaining import explain_windows
 from tsattn.pipeline.predicting import predict, predict_with_reasons
 
 WHY = ["why_1", "why_2", "why_3"]
-
-
-def run(*arguments: object):
-    return CliRunner().invoke(main, [str(argument) for argument in arguments])
 
 
 def latest(rows: int = 283, ahead: int = 3) -> pd.DataFrame:

@@ -12,27 +12,14 @@ import time
 import numpy as np
 import pandas as pd
 import pytest
-from click.testing import CliRunner
+from commands import run
 from synthetic import panel_frame
 
-from tsattn.cli import main
 from tsattn.durations import duration_text, parse_duration
 from tsattn.errors import DataError, OutputError, QualityGateError, UsageError
 from tsattn.locks import output_lock
 from tsattn.pipeline.predicting import predict
 from tsattn.run_log import Run, logged
-
-
-def run(*arguments: object):
-    return CliRunner().invoke(main, [str(argument) for argument in arguments])
-
-
-@pytest.fixture
-def latest(tmp_path):
-    """Return a file of a panel, whose forecast the tests write beside it."""
-    path = tmp_path / "latest.csv"
-    panel_frame().to_csv(path, index=False)
-    return path
 
 
 @pytest.mark.parametrize(

@@ -6,12 +6,11 @@ from dataclasses import replace
 import numpy as np
 import pandas as pd
 import pytest
-from click.testing import CliRunner
+from commands import run
 from synthetic import load_frame, rebuilt
 from test_onnx import with_structure
 
 import tsattn
-from tsattn.cli import main
 from tsattn.config import STRUCTURES
 from tsattn.errors import DataError, UsageError
 from tsattn.model_directory import load_fitted
@@ -22,10 +21,6 @@ from tsattn.profiles import ranks_features
 
 NUM_WINDOWS = 307 - 11 - 3 + 1
 AHEAD = load_frame(63)[60:][["time", "plan"]]
-
-
-def run(*arguments: object):
-    return CliRunner().invoke(main, [str(argument) for argument in arguments])
 
 
 def sizes(profile: pd.DataFrame) -> dict[str, int]:

@@ -1,5 +1,7 @@
 """The errors a user can cause, each with the exit code the command line ends with."""
 
+SOME_SKIPPED = 9  # exit code of a run that left series at fault out, and did the rest
+
 
 class TsattnError(Exception):
     """Base of every error a user can cause.

@@ -15,7 +15,7 @@ from tsattn.data.inputs import scaled_windows
 from tsattn.data.scaling import Scaler
 from tsattn.data.schema import Schema
 from tsattn.data.series import TimeSeries
-from tsattn.data.windows import Origins, Windows, find_origins
+from tsattn.data.windows import Origins, Windows, origins_of_fit
 from tsattn.intervals import Calibration
 from tsattn.onnx_forecaster import OnnxForecaster
 from tsattn.option_checks import parse_quantile_levels
@@ -65,13 +65,7 @@ class FittedForecaster:
 
     def find_origins(self, series: TimeSeries, parts: Sequence[slice]) -> Origins:
         """Return the origins whose targets lie in some parts of a series, as in the fit."""
-        return find_origins(
-            series,
-            parts,
-            lookback=self.lookback,
-            horizon=self.horizon,
-            score_filled=self.options.score_filled,
-        )
+        return origins_of_fit(series, parts, self.options)
 
     def baselines(self, series: TimeSeries) -> dict[str, Forecaster]:
         """Return the baselines for windows of a series."""

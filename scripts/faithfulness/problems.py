@@ -21,6 +21,7 @@ from faithfulness.systems import (
     toy1,
     with_shuffled,
 )
+from price_inputs import KNOWN_AHEAD
 
 PROFILE, OCCLUSION, GRADIENTS = "profile", "occlusion", "integrated gradients"
 ROOT = Path(__file__).resolve().parent.parent.parent
@@ -34,10 +35,6 @@ METHODS: dict[str, dict[str, Any]] = {
         "placement": "before",
         "linear_path": "none",
     },
-}
-PRICES = {
-    "np": ("NP.csv", ("Grid load forecast", "Wind power forecast")),
-    "de": ("DE.csv", ("Wind power forecast", "Ampirion zonal load forecast")),
 }
 
 
@@ -121,7 +118,8 @@ def _toy1_problems(file: Path | None, rows: int) -> dict[str, Problem]:
 
 def _real_problems(folder: Path) -> dict[str, Problem]:
     problems = {}
-    for name, (file, known) in PRICES.items():
+    for place, known in KNOWN_AHEAD.items():
+        name, file = place.lower(), f"{place}.csv"
         options = {"lookback": 168, "horizon": 24}
         problems[name] = Problem(
             make=lambda file=file: folder / file,

@@ -9,12 +9,9 @@ from typing import Any
 import numpy as np
 
 from peers.processes import run_script
+from price_inputs import KNOWN_AHEAD
 
 LOOKBACK, HORIZON = 168, 24
-KNOWN = {
-    "np": ("Grid load forecast", "Wind power forecast"),
-    "de": ("Wind power forecast", "Ampirion zonal load forecast"),
-}
 TASKS = ("np-known", "de-known", "np-past", "de-past")
 
 
@@ -55,7 +52,7 @@ def make_task(name: str, data_folder: Path) -> Task:
         sys.exit(f"--data must hold {data.name}. Received: {data_folder}.")
     options: dict[str, Any] = {"target": "OT", "lookback": LOOKBACK, "horizon": HORIZON}
     if inputs == "known":
-        options["future_covariates"] = KNOWN[place]
+        options["future_covariates"] = KNOWN_AHEAD[place.upper()]
     with tempfile.TemporaryDirectory() as folder:
         job = {"data": str(data), "options": {**options, "split": "0.7,0.1,0.2"}}
         run_script([sys.executable], "prepare.py", Path(folder), job)

@@ -6,8 +6,9 @@ from typing import Any
 
 import click
 
-from tsattn.cli import options, skipping
+from tsattn.cli import options
 from tsattn.cli.engine_options import engine_options
+from tsattn.errors import SOME_SKIPPED
 
 DEFAULT_ATTENTIONS = ("none", "bottleneck", "additive")
 
@@ -74,4 +75,4 @@ def compare(
         click.echo(reason, err=True)
     printing.print_comparison(result, output, as_json=as_json)
     if result.skipped:
-        sys.exit(skipping.SOME_SKIPPED)
+        sys.exit(SOME_SKIPPED)

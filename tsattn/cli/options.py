@@ -104,6 +104,13 @@ def _of_presets(name: str, otherwise: str = "") -> str:
     return "; ".join([usual, *others])
 
 
+def _num_batches() -> str:
+    """Return how many batches a training has, and those of the presets which have others."""
+    usual = config.NUM_BATCHES[DEFAULTS.preset]
+    others = [f"{n:,} with {key}" for key, n in config.NUM_BATCHES.items() if n != usual]
+    return ", ".join([f"{usual:,} batches", *others])
+
+
 def _columns(name: str, text: str, shown: str | None = None) -> Decorator:
     text = f"{text} Repeat it or use commas."
     return _option(name, text, shown, multiple=True, metavar="COLUMN")
@@ -249,7 +256,7 @@ training_options = (
     _option(
         "--epochs",
         "Epochs at most.",
-        "those of 2,000 batches, or 450 with fast; from 6 to 100",
+        f"from 6 to 100, those of {_num_batches()}",
         type=int,
     ),
     _option("--patience", "Epochs without improvement before training stops.", type=int),

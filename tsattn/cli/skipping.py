@@ -5,10 +5,8 @@ from collections.abc import Callable
 
 import click
 
-from tsattn.errors import DataError
+from tsattn.errors import SOME_SKIPPED, DataError
 from tsattn.run_log import Run
-
-SOME_SKIPPED = 9
 
 
 def on_error_option(verb: str) -> Callable[[Callable[..., object]], Callable[..., object]]:

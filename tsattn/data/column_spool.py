@@ -8,6 +8,7 @@ import numpy as np
 import pandas as pd
 from pandas.api import types
 
+from tsattn.data.columns import by_category
 from tsattn.data.csv_format import read_marks
 from tsattn.data.parquet_files import one_line
 from tsattn.data.pieces import Pieces, csv_chunks, settled_format
@@ -78,8 +79,7 @@ class Spool:
         numbers = read_marks(texts, self.decimal)
         if numbers is None or not is_repeated:
             return column if numbers is None else numbers
-        values = np.append(numbers.to_numpy(dtype=np.float64), np.nan)  # -1: missing
-        return pd.Series(values[column.cat.codes.to_numpy()], name=column.name)
+        return pd.Series(by_category(column, numbers.to_numpy(np.float64)), name=column.name)
 
     def _piece(self, number: int) -> Path:
         return self.folder / f"{number}.parquet"

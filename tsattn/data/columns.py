@@ -103,20 +103,35 @@ def numbers_of(column: pd.Series, name: str, source: str) -> np.ndarray:
     if not is_numeric(column) or types.is_complex_dtype(column):
         read = pd.to_numeric(column.astype(str), errors="coerce").where(column.notna())
         if (read.isna() & column.notna()).any():
-            row, text = first_text(column)
-            raise RowError(
-                f"{source}: column {name!r} must be numbers. Received: {text!r} at ",
-                row,
-                ". Correct the value.",
-            )
+            raise text_error(source, name, *first_text(column))
         column = read
     numbers = column.to_numpy(dtype=np.float64, na_value=np.nan)
     infinite = np.flatnonzero(np.isinf(numbers) | (np.abs(numbers) > np.finfo(np.float32).max))
     if len(infinite):
-        raise RowError(
-            f"{source}: column {name!r} must be finite numbers. Received: {len(infinite)} infinite "
-            f"values, or too large ones (first {numbers[infinite[0]]:g} at ",
-            int(infinite[0]),
-            "). Replace them, or leave them empty and use --fill.",
-        )
+        row = int(infinite[0])
+        raise infinite_error(source, name, row, len(infinite), numbers[row])
     return numbers
+
+
+def text_error(source: str, name: str, row: int, text: str) -> RowError:
+    """Return the error for a text in a column of numbers."""
+    return RowError(
+        f"{source}: column {name!r} must be numbers. Received: {text!r} at ",
+        row,
+        ". Correct the value.",
+    )
+
+
+def infinite_error(source: str, name: str, row: int, count: int, first: float) -> RowError:
+    """Return the error for values that are infinite or too large for float32, from a row on."""
+    return RowError(
+        f"{source}: column {name!r} must be finite numbers. Received: {count} infinite values, or "
+        f"too large ones (first {first:g} at ",
+        row,
+        "). Replace them, or leave them empty and use --fill.",
+    )
+
+
+def by_category(column: pd.Series, numbers: np.ndarray) -> np.ndarray:
+    """Return the numbers of the categories of a column, row by row; NaN where one is missing."""
+    return np.append(numbers, np.nan)[column.cat.codes.to_numpy()]  # -1: missing

@@ -8,6 +8,7 @@ import pandas as pd
 
 from tsattn.config import as_names, resolve_columns
 from tsattn.data.column_table import ColumnTable
+from tsattn.data.columns import by_category, infinite_error, text_error
 from tsattn.data.frequency import grid_positions, infer_frequency
 from tsattn.data.rows import check_duplicates, group_rows, sort_rows
 from tsattn.data.schema import Schema, infer_schema
@@ -209,13 +210,12 @@ class _Screen:
         """Find values that are infinite or too large and, unless they are filled, missing."""
         for name in self.schema.columns:
             column = self.table[name]
-            if self.schema.fill is None and column.isna().any():
+            if self.schema.fill is None:
                 self._blame(column.isna().to_numpy(), _missing(self._source, name))
             if is_numeric(column):
                 values = column.to_numpy(dtype=np.float64, na_value=np.nan)
-                self._blame(
-                    np.abs(values) > np.finfo(np.float32).max, _infinite(self._source, name, values)
-                )
+                is_infinite = np.abs(values) > np.finfo(np.float32).max
+                self._blame(is_infinite, _infinite(self._source, name, values))
 
 
 def _is_text(column: pd.Series) -> bool:
@@ -226,17 +226,16 @@ def _is_text(column: pd.Series) -> bool:
 def _numbers(column: pd.Series) -> np.ndarray:
     """Return a column of text as numbers, (rows,) float64, NaN where it is none."""
     if isinstance(column.dtype, pd.CategoricalDtype):
-        texts = pd.Series(column.cat.categories)
-        return np.append(_numbers(texts), np.nan)[column.cat.codes.to_numpy()]
+        return by_category(column, _numbers(pd.Series(column.cat.categories)))
     return pd.to_numeric(column, errors="coerce").to_numpy(dtype=np.float64, na_value=np.nan)
 
 
 def _not_numbers(source: str, name: str, column: pd.Series) -> Callable[[int, int], RowError]:
-    return lambda row, _: RowError(
-        f"{source}: column {name!r} must be numbers. Received: {str(column.iloc[row])!r} at ",
-        row,
-        ". Correct the value.",
-    )
+    return lambda row, _: text_error(source, name, row, str(column.iloc[row]))
+
+
+def _infinite(source: str, name: str, values: np.ndarray) -> Callable[[int, int], RowError]:
+    return lambda row, count: infinite_error(source, name, row, count, values[row])
 
 
 def _missing(source: str, name: str) -> Callable[[int, int], RowError]:
@@ -244,13 +243,4 @@ def _missing(source: str, name: str) -> Callable[[int, int], RowError]:
         f"{source}: a column must have no missing values. Received: {count} in {name!r} (first at ",
         row,
         f"). {_FILL}",
-    )
-
-
-def _infinite(source: str, name: str, values: np.ndarray) -> Callable[[int, int], RowError]:
-    return lambda row, count: RowError(
-        f"{source}: column {name!r} must be finite numbers. Received: {count} infinite values, or "
-        f"too large ones (first {values[row]:g} at ",
-        row,
-        "). Replace them, or leave them empty and use --fill.",
     )

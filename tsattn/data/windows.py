@@ -6,7 +6,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from tsattn.config import require
+from tsattn.config import FitOptions, require
 from tsattn.data.frequency import step_seconds
 from tsattn.data.series import TimeSeries
 from tsattn.errors import DataError
@@ -211,6 +211,17 @@ def find_origins(
         num_filled += int(filled.sum())
         kept.append(origins[~missing & ~filled])
     return Origins(np.concatenate(kept), num_missing, num_filled)
+
+
+def origins_of_fit(series: TimeSeries, parts: Sequence[slice], options: FitOptions) -> Origins:
+    """Return the origins that a fit with settled options has in the given rows of each series."""
+    return find_origins(
+        series,
+        parts,
+        lookback=options.lookback or 0,
+        horizon=options.horizon or 0,
+        score_filled=options.score_filled,
+    )
 
 
 def _running_count(flags: np.ndarray) -> np.ndarray:

@@ -9,7 +9,7 @@ from keras import layers, ops
 from tsattn.layers import LinearPath, WindowScaling, WindowStatistics
 from tsattn.models.gates import pass_gates
 from tsattn.models.heads import Decoded, decode_by_contributions, decode_directly
-from tsattn.models.members import MEMBERS, decode_by_members
+from tsattn.models.members import decode_by_members, mean_forecast
 from tsattn.models.per_feature import decode_by_feature
 from tsattn.models.recurrent_decoder import decode_recurrently
 from tsattn.models.window_shape import WindowShape
@@ -84,17 +84,11 @@ def build_forecaster(
         future = layers.Input((shape.horizon, shape.num_future_features), name="future_inputs")
     tensors = {"inputs": inputs} if future is None else {"inputs": inputs, "future_inputs": future}
 
-    sequence, statistics, levels = inputs, None, None
     if normalized is None:
         normalized = range(shape.num_features)
-    if normalization != "none" and normalized:
-        statistics = WindowStatistics(normalization, normalized)(inputs)
-        levels = ops.stack([statistics[:, 0], ops.log(statistics[:, 1])], axis=-1)
-        sequence = WindowScaling(range(shape.num_features))(inputs, statistics)
-        if future is not None and shape.num_future_covariates:
-            first = shape.num_features - shape.num_future_covariates
-            columns = range(first, shape.num_features)
-            future = WindowScaling(columns)(future, statistics)
+    sequence, future, statistics, levels = _normalise(
+        inputs, future, shape, normalization, normalized
+    )
 
     gated = None
     if attention == "bottleneck":
@@ -129,8 +123,7 @@ def build_forecaster(
         columns = range(shape.num_targets)
         forecast = WindowScaling(columns, "denormalize")(forecast, statistics)
     if members > 1:
-        forecast = layers.Identity(name=MEMBERS)(forecast)
-        forecast = ops.mean(ops.stack(ops.split(forecast, members, axis=1)), axis=0)
+        forecast = mean_forecast(forecast, members)
     if linear_inputs is not None:
         path = LinearPath(linear_inputs, shape.num_calendar_features, median, name=LINEAR_PATH)
         forecast = path(forecast, inputs, tensors.get("future_inputs"))
@@ -145,3 +138,24 @@ def build_forecaster(
         if tensor is not None
     }
     return keras.Model(tensors, named, name="forecaster")
+
+
+def _normalise(
+    inputs: Any, future: Any, shape: WindowShape, normalization: str, normalized: Sequence[int]
+) -> tuple[Any, Any, Any, Any]:
+    """Take level and spread off a window and what is known ahead of the same features.
+
+    Returns:
+        Both, the statistics (batch, 2, features), and the levels (batch, features, 2): shift and
+        logarithm of the scale; statistics and levels are None where nothing is taken off.
+    """
+    if normalization == "none" or not normalized:
+        return inputs, future, None, None
+    statistics = WindowStatistics(normalization, normalized)(inputs)
+    levels = ops.stack([statistics[:, 0], ops.log(statistics[:, 1])], axis=-1)
+    sequence = WindowScaling(range(shape.num_features))(inputs, statistics)
+    if future is not None and shape.num_future_covariates:
+        first = shape.num_features - shape.num_future_covariates
+        columns = range(first, shape.num_features)
+        future = WindowScaling(columns)(future, statistics)
+    return sequence, future, statistics, levels

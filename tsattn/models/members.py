@@ -4,7 +4,7 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 import keras
-from keras import ops
+from keras import layers, ops
 
 from tsattn.models.heads import Decoded
 
@@ -34,6 +34,12 @@ def decode_by_members(decode: Callable[..., Decoded], members: int, *read: Any) 
         scores += its_scores
     mean = ops.mean(ops.stack(scores), axis=0) if scores else None
     return Decoded(ops.concatenate(forecasts, axis=1), mean)
+
+
+def mean_forecast(forecasts: Any, members: int) -> Any:
+    """Return the mean of forecasts that follow one another, see `decode_by_members`."""
+    forecasts = layers.Identity(name=MEMBERS)(forecasts)
+    return ops.mean(ops.stack(ops.split(forecasts, members, axis=1)), axis=0)
 
 
 def all_layers(model: keras.Model) -> Iterator[keras.Layer]:

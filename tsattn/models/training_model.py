@@ -21,10 +21,9 @@ def training_model(model: keras.Model) -> keras.Model:
     decoder reads in training, normalised like the window, with its `teacher_probability`; true
     targets are those of all quantiles.
     """
-    forecast = model.get_layer(FORECAST).output
+    has_members = MEMBERS in {layer.name for layer in model.layers}
+    forecast = model.get_layer(MEMBERS if has_members else FORECAST).output
     if not any(isinstance(layer, AttentionDecoder) for layer in model.layers):
-        if MEMBERS in {layer.name for layer in model.layers}:
-            forecast = model.get_layer(MEMBERS).output
         return keras.Model(model.inputs, forecast)
     _, horizon, num_targets, *quantiles = forecast.shape
     targets = keras.Input((horizon, num_targets), name=TARGETS)

@@ -14,7 +14,7 @@ from tsattn.data.timestamps import parse_times
 from tsattn.fitted import FittedForecaster
 from tsattn.model_directory import file_sha256
 from tsattn.pipeline.tables import Data, as_table
-from tsattn.pipeline.training_data import without_faults
+from tsattn.pipeline.training_data import sound_frame
 from tsattn.progress import Progress
 
 
@@ -37,6 +37,7 @@ def gather_rows(
         SchemaMismatchError: a column is missing, or the times are of another kind.
     """
     frame, source = _read(data, fitted.schema, progress)
+    is_of_fit = old_data is None  # where it is found: its hash is compared
     if old_data is None:
         old_data = _training_file(fitted, data, source, progress)
     path = None if isinstance(data, pd.DataFrame) else Path(data)
@@ -44,7 +45,9 @@ def gather_rows(
     if old_data is None:
         return frame, source, origin
     lay_rows(frame, fitted.schema, source)  # old rows would hide that these have other steps
-    old, old_source = _read_old(old_data, fitted, progress)
+    old, old_source = _read(old_data, fitted.schema, progress)
+    if is_of_fit or _is_trained_on(fitted, old_data):
+        old = sound_frame(fitted, old, old_source)  # as the fit
     new, known = _plain(frame, fitted.schema, source)
     old, keys = _plain(old, fitted.schema, old_source)
     earlier = old[~keys.isin(known)]
@@ -65,12 +68,10 @@ def _read(data: Data, schema: Schema, progress: Progress) -> tuple[pd.DataFrame,
     return frame, source
 
 
-def _read_old(data: Data, fitted: FittedForecaster, progress: Progress) -> tuple[pd.DataFrame, str]:
-    frame, source = _read(data, fitted.schema, progress)
-    if isinstance(data, pd.DataFrame) or file_sha256(Path(data)) != fitted.data_sha256:
-        return frame, source
-    sound = without_faults(fitted, frame)  # as the fit
-    return sound if isinstance(sound, pd.DataFrame) else frame, source
+def _is_trained_on(fitted: FittedForecaster, data: Data) -> bool:
+    if isinstance(data, pd.DataFrame):
+        return False
+    return fitted.data_sha256 == file_sha256(Path(data))
 
 
 def _training_file(
@@ -84,7 +85,7 @@ def _training_file(
         return None
     elif not path.exists():
         why = f"{path}, which the model was trained on, is gone"
-    elif fitted.data_sha256 != file_sha256(path):
+    elif not _is_trained_on(fitted, path):
         why = f"{path}, which the model was trained on, has changed"
     else:
         return path

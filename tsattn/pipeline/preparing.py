@@ -13,7 +13,7 @@ from tsattn.data.scaling import Scaler, check_targets, fit_scaler
 from tsattn.data.screening import Faults
 from tsattn.data.series import TimeSeries
 from tsattn.data.splits import Split, split_series
-from tsattn.data.windows import Windows, choose_lookback_horizon, find_origins
+from tsattn.data.windows import Windows, choose_lookback_horizon, origins_of_fit
 from tsattn.errors import DataError
 from tsattn.option_checks import parse_split, settled_linear_path, settled_preset, settled_structure
 from tsattn.pipeline.reading_series import read_series, with_enough_rows, with_windows
@@ -158,13 +158,7 @@ def split_windows(
         parts = split.part(name)
         if name == "test" and all(part.stop == part.start for part in parts):
             continue
-        found = find_origins(
-            series,
-            parts,
-            lookback=lookback,
-            horizon=horizon,
-            score_filled=options.score_filled,
-        )
+        found = origins_of_fit(series, parts, options)
         for count, why in ((found.num_missing, "missing"), (found.num_filled, "filled target")):
             if count:
                 notes.append(f"{name}: {count:,} windows with a {why} value left out")

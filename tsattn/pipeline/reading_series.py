@@ -14,7 +14,7 @@ from tsattn.data.screening import Faults, check_known, sound_rows
 from tsattn.data.series import TimeSeries, series_from_frame, take_series
 from tsattn.data.splits import Split
 from tsattn.data.table import Table
-from tsattn.data.windows import find_origins
+from tsattn.data.windows import origins_of_fit
 from tsattn.errors import DataError
 from tsattn.pipeline.tables import Data, as_table
 
@@ -87,13 +87,7 @@ def with_windows(
     lookback, horizon = options.lookback or 0, options.horizon or 0
     has_window = np.zeros(len(series.series_ids), dtype=bool)
     for parts in (split.train, split.val, split.test):
-        found = find_origins(
-            series,
-            parts,
-            lookback=lookback,
-            horizon=horizon,
-            score_filled=options.score_filled,
-        )
+        found = origins_of_fit(series, parts, options)
         has_window[series.series_of(found.origins)] = True
     rows = np.diff(series.borders)
     for i in np.flatnonzero(~has_window):

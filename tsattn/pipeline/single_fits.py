@@ -12,13 +12,11 @@ from pathlib import Path
 from typing import Any
 
 from tsattn.config import FitOptions
-from tsattn.errors import TsattnError, error_with
+from tsattn.errors import SOME_SKIPPED, TsattnError, error_with
 from tsattn.json_files import write_json
 from tsattn.model_directory import write_manifest
 from tsattn.outputs import MANIFEST
 from tsattn.page import write_page
-
-SOME_SKIPPED = 9  # exit code of a fit that leaves series at fault out
 
 
 def fit_apart(data: Path, options: FitOptions, model: Path) -> dict[str, Any]:

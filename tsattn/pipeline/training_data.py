@@ -47,13 +47,21 @@ def without_faults(fitted: FittedForecaster, data: Data) -> Data:
 
     Where there are none, this is the data itself.
     """
-    options = fitted.options
-    if not options.id_col:
+    if not fitted.options.id_col:
         return data
     frame, source, _ = as_table(data)
+    sound = sound_frame(fitted, frame, source)
+    return data if sound is frame else sound
+
+
+def sound_frame(fitted: FittedForecaster, frame: pd.DataFrame, source: str) -> pd.DataFrame:
+    """Return the table a model was trained on without the series that `fit` skips by their rows."""
+    options = fitted.options
+    if not options.id_col:
+        return frame
     faults = Faults(lambda _: None)
     columns = {name: getattr(options, name) for name in SCHEMA_OPTIONS}
     table, _, _ = sound_rows(ColumnTable.of_frame(frame), source, faults, **columns)
     if not faults.reasons:
-        return data
+        return frame
     return pd.DataFrame({name: table[name] for name in table.columns})
