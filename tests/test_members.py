@@ -104,20 +104,36 @@ def test_a_recurrent_decoder_has_one_member() -> None:
         check_options(FitOptions(target="a", decoder="recurrent", members=2))
 
 
-def test_preset_of_the_command_line_wins_over_the_sizes_of_a_config(monkeypatch, tmp_path) -> None:
+def presets_of(monkeypatch, folder, content, *more):
+    """Return what `fit` is asked for with a config and more arguments, and its stderr."""
     asked = []
     monkeypatch.setattr("tsattn.pipeline.fitting.fit", lambda data, given, **_: asked.append(given))
-    options = {"target": "load", "preset": "balanced", "units": 128, "members": 1, "dropout": 0.3}
-    config = tmp_path / "config.json"
-    config.write_text(json.dumps({"options": options}), encoding="utf-8")
-    arguments = ["fit", "data.csv", "--config", str(config), "-o", str(tmp_path / "model")]
-    for more in ([], ["--preset", "fast"], ["--preset", "fast", "--units", "9"]):
-        CliRunner().invoke(main, [*arguments, *more])
-    assert [(given.preset, given.units, given.dropout) for given in asked] == [
-        ("balanced", 128, 0.3),
-        ("fast", None, 0.3),
-        ("fast", 9, 0.3),
-    ]
+    config = folder / "config.json"
+    config.write_text(json.dumps(content), encoding="utf-8")
+    arguments = ["fit", "data.csv", "--config", str(config), "-o", str(folder / "model"), *more]
+    stderr = CliRunner().invoke(main, arguments).stderr
+    given = asked[0]
+    return [given.preset, given.units, given.epochs, given.members, given.dropout], stderr
+
+
+SIZES = {"target": "load", "units": 32, "epochs": 3, "members": 2, "dropout": 0.3}
+
+
+@pytest.mark.parametrize("content", [SIZES, {"options": SIZES}])
+def test_preset_chooses_only_what_a_config_does_not_give(monkeypatch, tmp_path, content) -> None:
+    given, stderr = presets_of(monkeypatch, tmp_path, content, "--preset", "fast")
+    assert given == ["fast", 32, 3, 2, 0.3]
+    assert "gives way" not in stderr
+
+
+def test_preset_chooses_anew_what_an_earlier_fit_has_settled(monkeypatch, tmp_path) -> None:
+    content = {"options": {**SIZES, "preset": "balanced"}, "data": {"path": "data.csv"}}
+    assert presets_of(monkeypatch, tmp_path, content)[0] == ["balanced", 32, 3, 2, 0.3]
+    given, stderr = presets_of(monkeypatch, tmp_path, content, "--preset", "fast", "--units", "9")
+    assert given == ["fast", 9, None, None, 0.3]
+    assert "config.json: gives way to the command line: epochs=3, members=2\n" in stderr
+    stderr = presets_of(monkeypatch, tmp_path, content, "--preset", "fast", "--quiet")[1]
+    assert "gives way" not in stderr
 
 
 def test_recurrent_decoder_of_the_command_line_wins_over_the_members_of_a_config(
@@ -130,7 +146,8 @@ def test_recurrent_decoder_of_the_command_line_wins_over_the_members_of_a_config
     config = tmp_path / "config.json"
     config.write_text(json.dumps({"options": options}), encoding="utf-8")
     arguments = ["fit", "data.csv", "--config", str(config), "-o", str(tmp_path / "model")]
-    CliRunner().invoke(main, [*arguments, "--decoder", "recurrent"])
+    result = CliRunner().invoke(main, [*arguments, "--decoder", "recurrent"])
+    assert "command line: attention=bottleneck, encoder=per-feature, members=3\n" in result.stderr
     assert [(given.decoder, given.members) for given in asked] == [("recurrent", None)]
     check_options(asked[0])
     result = CliRunner().invoke(main, [*arguments, "--decoder", "recurrent", "--members", "3"])

@@ -19,8 +19,10 @@ _COMMAND_TYPES = {
 }
 
 
-def read_config(path: Path, command: str, options: Collection[str]) -> dict[str, Any]:
+def read_config(path: Path, command: str, options: Collection[str]) -> tuple[dict[str, Any], bool]:
     """Return the options in a file, with the types that `FitOptions` has.
+
+    The second value is whether a fit has settled them: whether the file is that of a model.
 
     Args:
         path: The file.
@@ -30,15 +32,16 @@ def read_config(path: Path, command: str, options: Collection[str]) -> dict[str,
     Raises:
         UsageError: it cannot be read, or an option is unknown or of another type.
     """
-    given = {name.replace("-", "_"): value for name, value in _read_table(path).items()}
+    table, is_settled = _read_table(path)
+    given = {name.replace("-", "_"): value for name, value in table.items()}
     types = {field.name: field.type for field in fields(FitOptions)}
     types |= {name: kind for name, kind in _COMMAND_TYPES.items() if name in options}
     _refuse_unknown(set(given) - set(types), path, command)
     checked = {name: as_type(name, value, types[name]) for name, value in given.items()}
-    return {name: value for name, value in checked.items() if value is not None}
+    return {name: value for name, value in checked.items() if value is not None}, is_settled
 
 
-def _read_table(path: Path) -> dict[str, Any]:
+def _read_table(path: Path) -> tuple[dict[str, Any], bool]:
     try:
         text = path.read_text(encoding="utf-8")
         content = json.loads(text) if path.suffix == ".json" else tomllib.loads(text)
@@ -54,7 +57,7 @@ def _read_table(path: Path) -> dict[str, Any]:
         f"{options!r:.80} in {path}",
         "Use option = value.",
     )
-    return dict(options)
+    return dict(options), "options" in content and "data" in content
 
 
 def _refuse_unknown(unknown: Collection[str], path: Path, command: str) -> None:

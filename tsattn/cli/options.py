@@ -1,6 +1,6 @@
 """The options of the commands; the defaults of `fit` are those of `FitOptions`."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -9,6 +9,7 @@ from click.core import ParameterSource
 
 from tsattn import config
 from tsattn.cli.config_files import read_config
+from tsattn.cli.overruling import give_way, remember_config
 
 Decorator = Callable[[Callable[..., Any]], Callable[..., Any]]
 
@@ -40,52 +41,13 @@ def fit_options(given: dict[str, Any]) -> config.FitOptions:
         if value is not None and source(name) is not ParameterSource.DEFAULT
     }
     from_file = {name for name in wanted if source(name) is ParameterSource.DEFAULT_MAP}
-    in_file = click.get_current_context().default_map or {}
-    for name in _overruled(wanted, in_file, from_file):
-        del wanted[name]
+    give_way(wanted, from_file, click.get_current_context())
     return config.FitOptions(**wanted)
 
 
 def default_output(kind: str, wanted: config.FitOptions) -> Path:
     """Return the folder that is written where none is named, such as `model-load`."""
     return Path(f"{kind}-" + "-".join(config.as_names(wanted.target)).replace("/", "_"))
-
-
-def _overruled(wanted: dict[str, Any], in_file: Mapping[str, Any], from_file: set[str]) -> set[str]:
-    """Return the options of a config that the command line leaves no place for.
-
-    They are those of the structure of the model that do not go with what the command line says of
-    it, the placement of another structure, a segment, a linear path or members that it has no place
-    for, the segment of another lookback, the levels of another loss, and what another preset
-    chooses.
-    """
-    names = config.Structure._fields
-    was = config.chosen_structure(**{name: in_file.get(name) for name in names})
-    kept = {name: wanted[name] for name in names if name in wanted.keys() - from_file}
-    changed = [name for name, value in kept.items() if was and value != getattr(was, name)]
-    overruled: set[str] = set()
-    for name in ("decoder", "attention", "encoder", "placement"):
-        if name not in from_file:
-            continue
-        fits = config.chosen_structure(**{**kept, name: wanted[name]}) is not None
-        if fits and not (name == "placement" and changed):
-            kept[name] = wanted[name]
-        else:
-            overruled.add(name)
-    structure = config.chosen_structure(**kept)
-    if changed and structure and structure.encoder == "joint":
-        overruled |= {"segment"} & from_file
-    if changed and structure and structure.attention == "reverse-time":
-        overruled |= {"linear_path"} & from_file
-    if wanted.get("lookback") != in_file.get("lookback"):
-        overruled |= {"segment"} & from_file
-    if changed and structure and structure.decoder == "recurrent":
-        overruled |= {"members"} & from_file
-    if "preset" in wanted.keys() - from_file:
-        overruled |= {"preset", "epochs", *config.PRESETS[wanted["preset"]]} & from_file
-    if wanted.get("loss") != in_file.get("loss", DEFAULTS.loss):
-        overruled |= {"quantile_levels"} & from_file
-    return overruled
 
 
 def _option(name: str, text: str, shown: str | None = None, **attributes: Any) -> Decorator:
@@ -125,7 +87,8 @@ def _read_config(ctx: click.Context, _: click.Parameter, path: Path | None) -> N
     if path is None:
         return
     own = {str(parameter.name).removeprefix("as_") for parameter in ctx.command.params}
-    given = read_config(path, str(ctx.command.name), own)
+    given, is_settled = read_config(path, str(ctx.command.name), own)
+    remember_config(ctx, path, is_settled)
     if "json" in given:
         given["as_json"] = given.pop("json")
     multiple = {parameter.name for parameter in ctx.command.params if parameter.multiple}
