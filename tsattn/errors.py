@@ -35,6 +35,14 @@ class RowError(DataError):
     def __reduce__(self) -> tuple[type["RowError"], tuple[str, int, str]]:
         return RowError, (self._before, self.row, self._after)
 
+    def moved(self, row: int, *, label: str = "") -> "RowError":
+        """Return the error for the same row of another table, with a label in front."""
+        return RowError(label + self._before, row, self._after)
+
+    def replaced(self, old: str, new: str) -> "RowError":
+        """Return the error with another remedy, or another text."""
+        return RowError(self._before.replace(old, new), self.row, self._after.replace(old, new))
+
     def at(self, place: str) -> DataError:
         """Return the error with another name of the row, such as `row 3 of b.csv`."""
         return DataError(f"{self._before}{place}{self._after}")

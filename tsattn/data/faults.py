@@ -94,7 +94,7 @@ def repaired_series(
     found |= {"missing_rows": len(absent), "duplicates": found.get("duplicates", 0)}
     found["first_missing_rows"] = tuple(str(series.times[row]) for row in absent[:_LISTED])
     try:
-        series = close_gaps(series, absent, source)
+        series = close_gaps(series, absent, source, frame)
     except DataError as error:
         problems.append(str(error))
         filling = replace(series.schema, fill="ffill")

@@ -47,8 +47,11 @@ class Faults:
 def about_series(error: TsattnError, name: str) -> TsattnError:
     """Return an error that names the series it is about."""
     label, text = f"series {name!r}", str(error)
-    kind = DataError if isinstance(error, RowError) else type(error)
-    return error if label in text else kind(f"{label}: {text}")
+    if label in text:
+        return error
+    if isinstance(error, RowError):
+        return error.moved(error.row, label=f"{label}: ")
+    return type(error)(f"{label}: {text}")
 
 
 def sound_rows(

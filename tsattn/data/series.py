@@ -17,7 +17,7 @@ from tsattn.data.schema import Schema
 from tsattn.data.table import Table
 from tsattn.data.time_zone import fit_time_zone, zone_of
 from tsattn.data.timestamps import parse_times, settle_format
-from tsattn.errors import DataError, SchemaMismatchError
+from tsattn.errors import DataError, RowError, SchemaMismatchError
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -56,7 +56,8 @@ def series_from_frame(frame: Table, schema: Schema, source: str) -> TimeSeries:
         DataError: duplicate, missing, infinite or unevenly spaced data.
         SchemaMismatchError: a column is missing, or the frequency or time zone is another one.
     """
-    return close_gaps(*lay_rows(frame, schema, source), source)
+    series, absent = lay_rows(frame, schema, source)
+    return close_gaps(series, absent, source, frame)
 
 
 def lay_rows(frame: Table, schema: Schema, source: str) -> tuple[TimeSeries, np.ndarray]:
@@ -173,18 +174,21 @@ def _read_values(
     return values, offsets
 
 
-def close_gaps(series: TimeSeries, absent: np.ndarray, source: str) -> TimeSeries:
+def close_gaps(
+    series: TimeSeries, absent: np.ndarray, source: str, frame: Table | None = None
+) -> TimeSeries:
     """Fill the gaps, or raise a DataError that counts and locates them.
 
     Args:
         series: the series, NaN where nothing is known.
         absent: the rows the table did not have.
         source: where the table comes from.
+        frame: the table, whose rows may be in another order; None where they are in that of time.
     """
     if not np.isnan(series.values).any():
         return series
     if series.schema.fill is None:
-        raise DataError(_describe_gaps(series, absent, source))
+        raise _gap_error(series, absent, source, frame)
     check_fillable(series, source)
     values, filled = fill_missing(series)
     missing, remaining = np.isnan(series.values), np.isnan(values)
@@ -198,27 +202,33 @@ def close_gaps(series: TimeSeries, absent: np.ndarray, source: str) -> TimeSerie
     return replace(series, values=values, filled=filled, notes=(*series.notes, note))
 
 
-def _describe_gaps(series: TimeSeries, absent: np.ndarray, source: str) -> str:
+def _gap_error(
+    series: TimeSeries, absent: np.ndarray, source: str, frame: Table | None
+) -> DataError:
     if len(absent):
         first = ", ".join(_moment(series, row) for row in absent[:5])
-        return (
+        return DataError(
             f"{source}: every time step must have a row. Received: {len(absent)} missing rows "
             f"(first at {first}). Fill them with --fill ffill|seasonal."
         )
     missing = np.isnan(series.values)  # (rows, features)
     counts = missing.sum(axis=0)
-    worst = [int(i) for i in np.argsort(-counts, kind="stable")[:3] if counts[i]]
     parts = []
-    for i in worst:
-        row = int(np.argmax(missing[:, i]))
-        # The rows of several series are not those of the table.
-        place = f"row {row}, " if len(series.series_ids) == 1 else ""
-        parts.append(
-            f"column {series.schema.features[i]!r} has {counts[i]} missing values "
-            f"(first at {place}{_moment(series, row)})"
-        )
-    remedy = "Fill them with --fill ffill|seasonal, or drop the rows."
-    return f"{source}: {'; '.join(parts)}. {remedy}"
+    for i in np.argsort(-counts, kind="stable")[:3]:
+        if counts[i]:
+            moment = _moment(series, int(np.argmax(missing[:, i])))
+            parts.append((series.schema.features[i], counts[i], moment))
+    texts = [f"column {name!r} has {count} missing values (first at " for name, count, _ in parts]
+    others = [f"{text}{part[2]})" for text, part in zip(texts, parts, strict=True)][1:]
+    after = "; ".join([f"{parts[0][2]})", *others])
+    after += ". Fill them with --fill ffill|seasonal, or drop the rows."
+    if len(series.series_ids) > 1:  # whose rows are not those of the table
+        return DataError(f"{source}: {texts[0]}{after}")
+    row = int(np.argmax(missing[:, int(np.argmax(counts))]))
+    if frame is not None and series.schema.time_columns:
+        times, _ = parse_times(frame, series.schema.time_columns, series.schema.time_format, source)
+        row = int(sort_rows(times, np.arange(len(times)))[0][row])
+    return RowError(f"{source}: {texts[0]}", row, f", {after}")
 
 
 def _moment(series: TimeSeries, row: int) -> str:

@@ -9,6 +9,7 @@ import pandas as pd
 from pandas.api import types
 
 from tsattn.data.pieces import Pieces
+from tsattn.data.places import rows_by_index
 from tsattn.data.rows import series_ids
 from tsattn.data.schema import Schema
 from tsattn.data.series import needed_columns
@@ -51,10 +52,11 @@ def find_groups(
     """
     column = str(schema.id_column)
     counts: dict[object, int] = {}
-    for piece in pieces.read(rows_at_once, [column], text=[column]):
+    for piece in _numbered(pieces.read(rows_at_once, [column], text=[column])):
         ids = piece[column]
         if ids.isna().any() or types.is_float_dtype(ids):
-            ids = series_ids(ids, source)
+            with rows_by_index(piece):
+                ids = series_ids(ids, source)
         for value, count in ids.value_counts().items():
             counts[value] = counts.get(value, 0) + count
     names = _names(list(counts), source)
@@ -92,6 +94,8 @@ def spill(
 ) -> None:
     """Write the rows of a table that are needed to one file for each group of series.
 
+    Their index has their numbers in the table, for messages.
+
     Args:
         pieces: The table.
         schema: What is read of it; rows of series without a group are left out.
@@ -106,10 +110,11 @@ def spill(
     """
     column = str(schema.id_column)
     columns = needed_columns(schema)
-    for piece in pieces.read(rows_at_once, columns, text=[column]):
+    for piece in _numbered(pieces.read(rows_at_once, columns, text=[column])):
         ids = piece[column]
         if ids.isna().any() or types.is_float_dtype(ids):
-            ids = series_ids(ids, source)
+            with rows_by_index(piece):
+                ids = series_ids(ids, source)
         names = ids.map(groups.names)
         if names.isna().any():  # ids that may be written otherwise in this table
             names = series_ids(ids, source).astype(str)
@@ -123,6 +128,14 @@ def spill(
         for start, end in zip(starts, [*starts[1:], len(order)], strict=True):
             rows = order[start:end]
             _append(frame.iloc[rows], folder / f"{numbers[rows[0]]}.arrows")
+
+
+def _numbered(pieces: Iterator[pd.DataFrame]) -> Iterator[pd.DataFrame]:
+    """Yield pieces of a table whose index goes on from one to the next."""
+    start = 0
+    for piece in pieces:
+        yield piece.set_axis(pd.RangeIndex(start, start + len(piece)), axis=0)
+        start += len(piece)
 
 
 def last_rows(frame: pd.DataFrame, schema: Schema, last: int | None) -> np.ndarray:
@@ -156,7 +169,7 @@ def _append(frame: pd.DataFrame, file: Path) -> None:
     import pyarrow
 
     try:
-        table = pyarrow.Table.from_pandas(frame, preserve_index=False)
+        table = pyarrow.Table.from_pandas(frame, preserve_index=True)
     except pyarrow.ArrowException as error:
         raise DataError(
             f"{file.name}: a column must hold values of one kind. Received: "
@@ -182,8 +195,8 @@ def read_spilled(
 
 
 def _needed(parts: Sequence[pd.DataFrame], schema: Schema, last: int | None) -> list[pd.DataFrame]:
-    frame = pd.concat(parts, ignore_index=True)
-    return [frame[last_rows(frame, schema, last)].reset_index(drop=True)]
+    frame = pd.concat(parts)
+    return [frame[last_rows(frame, schema, last)]]
 
 
 def _streams(file: Path) -> Iterator[pd.DataFrame]:

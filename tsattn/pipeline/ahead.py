@@ -6,8 +6,10 @@ from dataclasses import replace
 import numpy as np
 import pandas as pd
 
+from tsattn.data.places import rows_by_index
 from tsattn.data.schema import Schema
 from tsattn.data.series import TimeSeries, series_from_frame
+from tsattn.errors import RowError
 
 
 def ahead_schema(schema: Schema) -> Schema:
@@ -36,7 +38,11 @@ def write_ahead(
     first = len(schema.features) - len(schema.future_covariates)
     only_ahead = ahead_schema(schema)
     for table, source in tables:
-        ahead = series_from_frame(table, only_ahead, source)
+        try:
+            with rows_by_index(table):
+                ahead = series_from_frame(table, only_ahead, source)
+        except RowError as error:  # of another table than the data
+            raise error.at(f"row {error.row}") from None
         for i, series_id in enumerate(ahead.series_ids):
             if series_id not in extended.series_ids:
                 continue

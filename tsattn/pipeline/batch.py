@@ -11,6 +11,7 @@ import pandas as pd
 from tsattn.config import require
 from tsattn.data.differences import check_matches
 from tsattn.data.pieces import Pieces
+from tsattn.data.places import rows_in_files
 from tsattn.data.schema import Schema
 from tsattn.data.series import check_columns, needed_columns
 from tsattn.data.spilling import find_groups, read_spilled, spill
@@ -122,13 +123,13 @@ def forecast_file(
         if engine.name != "single":
             progress.note(f"{source}: one group of series, which this process forecasts")
         whole = forecast_data(fitted, data, future, rules, progress)
-        finish(whole, rules, source)
+        finish(whole, rules, data)
         spool = ForecastSpool(data.parent)  # one table, which stays in memory
         assert whole.frame is not None
         spool.add(whole.frame)
         yield _batch_forecast(spool, whole, rules)
         return
-    with working_folder(output) as folder:
+    with working_folder(output) as folder, rows_in_files(data):
         spool, total = ForecastSpool(folder), TableForecast()
         with _forecaster(engine, fitted, model, runtime, folder, rules, progress) as forecasts:
             batch = _Batch(fitted, data, future, folder, rules, rows_at_once)
@@ -142,7 +143,7 @@ def forecast_file(
         spool.close()
         for note in dict.fromkeys(total.notes):
             progress.note(note)
-        finish(total, rules, source)
+        finish(total, rules, data)
         yield _batch_forecast(spool, total, rules)
 
 

@@ -6,6 +6,7 @@ import numpy as np
 import pandas as pd
 
 from tsattn.data.differences import check_matches
+from tsattn.data.places import rows_by_index, rows_in_files
 from tsattn.data.rows import group_rows
 from tsattn.data.schema import Schema
 from tsattn.data.series import TimeSeries, check_columns, needed_columns, series_from_frame
@@ -42,7 +43,8 @@ def split_known(
     """
     check_columns(frame, needed_columns(schema), source)
     has_target = frame[list(schema.targets)].notna().any(axis=1).to_numpy()
-    times, _ = parse_times(frame, schema.time_columns, schema.time_format, source)
+    with rows_by_index(frame):
+        times, _ = parse_times(frame, schema.time_columns, schema.time_format, source)
     is_known = np.zeros(len(frame), dtype=bool)
     is_ahead = np.zeros(len(frame), dtype=bool)
     for series_id, rows in group_rows(frame, schema, source).items():
@@ -69,24 +71,26 @@ def read_known(data: Data, schema: Schema, progress: Progress) -> tuple[TimeSeri
     """
     frame, source, notes = as_table(data)
     check_matches(frame, schema, source)
-    series = known_series(split_known(frame, schema, source).known, schema, source)
+    with rows_in_files(data):
+        series = known_series(split_known(frame, schema, source).known, schema, source)
     for note in (*notes, *series.notes):
         progress.note(note)
     return series, source
 
 
 def known_series(frame: pd.DataFrame, schema: Schema, source: str) -> TimeSeries:
-    """Return the known rows of new data as the series a model reads.
+    """Return the known rows of new data, a part of a table, as the series a model reads.
 
     Raises:
         SchemaMismatchError: a column is missing.
         DataError: gaps that the model was not told to fill, or other faults.
     """
+    # The model decides about filling: new data cannot ask for it.
+    remedy = "Complete them, or fit the model with --fill ffill|seasonal"
     try:
-        return series_from_frame(frame, schema, source)
-    except RowError:  # which has another remedy
-        raise
+        with rows_by_index(frame):
+            return series_from_frame(frame, schema, source)
+    except RowError as error:
+        raise error.replaced(_FIT_REMEDY, remedy) from None
     except DataError as error:
-        # The model decides about filling: new data cannot ask for it.
-        remedy = "Complete them, or fit the model with --fill ffill|seasonal"
         raise type(error)(str(error).replace(_FIT_REMEDY, remedy)) from None

@@ -1,14 +1,14 @@
 """`predict`: the forecast that follows the last known row of every series."""
 
 from collections.abc import Callable, Sequence
-from pathlib import Path
 
 import pandas as pd
 
 from tsattn.config import require
 from tsattn.data.differences import check_matches
+from tsattn.data.places import place_of, rows_in_files
 from tsattn.data.series import check_columns, needed_columns
-from tsattn.errors import DataError, SchemaMismatchError, TsattnError
+from tsattn.errors import DataError, RowError, SchemaMismatchError, TsattnError
 from tsattn.fitted import FittedForecaster
 from tsattn.pipeline.ahead import ahead_schema
 from tsattn.pipeline.forecasting import Rules, TableForecast, forecast_table
@@ -17,7 +17,7 @@ from tsattn.pipeline.gating import Gate
 from tsattn.pipeline.opening import RUNTIME, Model, open_fitted
 from tsattn.pipeline.reasoning import ExplainedForecast, explanation_of
 from tsattn.pipeline.shown_windows import check_attention
-from tsattn.pipeline.tables import FRAME, Data, as_table
+from tsattn.pipeline.tables import Data, as_table, source_of
 from tsattn.progress import Progress
 
 
@@ -93,7 +93,7 @@ def predict_with_reasons(
     fitted = open_fitted(model, runtime, progress)
     check_asked(fitted, future, rules)
     result = forecast_data(fitted, data, future, rules, progress)
-    finish(result, rules, FRAME if isinstance(data, pd.DataFrame) else Path(data).name)
+    finish(result, rules, data)
     forecast = result.frame
     assert forecast is not None  # `finish` saw that something was forecast
     return ExplainedForecast(forecast, explanation_of(result.reasons) if explain else None)
@@ -113,7 +113,8 @@ def forecast_data(
     ahead = [] if future is None else [as_table(future)[:2]]
     for table, name in ahead:
         check_columns(table, needed_columns(ahead_schema(fitted.schema)), name)
-    result = forecast_table(fitted, frame, source, ahead, rules)
+    with rows_in_files(data):
+        result = forecast_table(fitted, frame, source, ahead, rules)
     for note in dict.fromkeys((*notes, *result.notes)):
         progress.note(note)
     return result
@@ -150,21 +151,26 @@ def check_asked(fitted: FittedForecaster, future: Data | None, rules: Rules) -> 
     )
 
 
-def finish(result: TableForecast, rules: Rules, source: str) -> None:
+def finish(result: TableForecast, rules: Rules, data: Data) -> None:
     """Report the skipped series, and raise where there is no forecast, or none that may be kept.
 
     Raises:
         DataError, SchemaMismatchError: no series could be forecast.
         QualityGateError: the model is worse than the gate of the rules.
     """
-    if not result.num_series and len(result.skipped) == 1:
-        raise result.skipped[0]
+    source = source_of(data)
+    skipped = [
+        error.at(place_of(data, error.row)) if isinstance(error, RowError) else error
+        for error in result.skipped
+    ]
+    if not result.num_series and len(skipped) == 1:
+        raise skipped[0]
     if rules.on_skip is not None:
-        for reason in result.skipped:
+        for reason in skipped:
             rules.on_skip(str(reason))
     if not result.num_series:
-        raise _error_of(result.skipped)(
-            f"{source}: a series must be complete to be forecast. Received: {len(result.skipped)} "
+        raise _error_of(skipped)(
+            f"{source}: a series must be complete to be forecast. Received: {len(skipped)} "
             "series, none of which is. Complete them as said for each."
         )
     if rules.gate is not None:
