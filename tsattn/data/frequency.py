@@ -6,6 +6,7 @@ import numpy as np
 import pandas as pd
 from pandas.tseries.frequencies import to_offset
 
+from tsattn.data.local_days import localized
 from tsattn.errors import DataError, TsattnError
 
 _DAY = 86_400
@@ -82,7 +83,7 @@ def grid_positions(
     if freq is None:
         grid: pd.Index = pd.RangeIndex(int(times[0]), int(times[-1]) + 1)
     else:
-        grid = pd.date_range(times[0], times[-1], freq=freq)
+        grid = _range(times[0], freq, end=times[-1])
     if len(grid) == len(times) and grid.equals(times):
         return grid, np.arange(len(times))
     positions = grid.get_indexer(times) if len(grid) else np.full(len(times), -1)
@@ -91,9 +92,40 @@ def grid_positions(
         listed = ", ".join(str(times[row]) for row in off_grid[:5])
         raise error(
             f"{source}: times must be evenly spaced (here: {freq}). Received: {len(off_grid)} rows "
-            f"between the steps ({listed}). Resample the data to that frequency."
+            f"between the steps ({listed}). {_uneven_remedy(times, freq, error)}"
         )
     return grid, positions
+
+
+def _uneven_remedy(times: pd.Index, freq: str | None, error: type[TsattnError]) -> str:
+    clocks = sorted({time.time() for time in times})
+    if freq is None or step_seconds(freq) < _DAY or not 1 < len(clocks) <= 3:
+        return "Resample the data to that frequency."
+    named = ", ".join(map(str, clocks))
+    one = "one time of the day, or as dates" if error is DataError else "that of training"
+    return (
+        f"They are at {named}, as days of local time are that are written in UTC: write all of "
+        f"them with {one}."
+    )
+
+
+def _range(
+    start: pd.Timestamp, freq: str, *, end: pd.Timestamp | None = None, periods: int | None = None
+) -> pd.DatetimeIndex:
+    """Return even times from a first one on; days and longer steps are those of the clock."""
+    if start.tz is None or step_seconds(freq) < _DAY:
+        return _even(start, end, periods, freq)
+    last = None if end is None else end.tz_localize(None)
+    return localized(_even(start.tz_localize(None), last, periods, freq), start.tz)
+
+
+def _even(
+    start: pd.Timestamp, end: pd.Timestamp | None, periods: int | None, freq: str
+) -> pd.DatetimeIndex:
+    if periods is not None:
+        return pd.date_range(start, periods=periods, freq=freq)
+    assert end is not None
+    return pd.date_range(start, end, freq=freq)
 
 
 def _check_steps(times: pd.Index, freq: str | None, source: str) -> None:
@@ -128,7 +160,7 @@ def next_times(last: object, freq: str | None, count: int) -> pd.Index:
         return pd.RangeIndex(start, start + count)
     start_time = pd.Timestamp(last)  # type: ignore[arg-type]
     try:
-        return pd.date_range(start_time, periods=count + 1, freq=freq)[1:]
+        return _range(start_time, freq, periods=count + 1)[1:]
     except (pd.errors.OutOfBoundsDatetime, OverflowError):
         raise DataError(
             f"Times must lie before the year 2262. Received: {count} steps of {freq} after "

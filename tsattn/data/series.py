@@ -15,7 +15,7 @@ from tsattn.data.rows import NO_ID as NO_ID
 from tsattn.data.rows import check_duplicates, group_rows, row_numbers, sort_rows
 from tsattn.data.schema import Schema
 from tsattn.data.table import Table
-from tsattn.data.time_zone import fit_time_zone, zone_of
+from tsattn.data.time_zone import fit_time_zone, zone_notes, zone_of
 from tsattn.data.timestamps import parse_times, settle_format
 from tsattn.errors import DataError, RowError, SchemaMismatchError
 
@@ -72,7 +72,8 @@ def lay_rows(frame: Table, schema: Schema, source: str) -> tuple[TimeSeries, np.
         schema = replace(schema, time_format=time_format)
     groups = group_rows(frame, schema, source)
     if schema.time_columns:
-        times = fit_time_zone(times, schema, source)
+        written, times = times, fit_time_zone(times, schema, source)
+        notes += zone_notes(written, times, source) if schema.freq is None else []
     else:  # each series is numbered by itself
         times = pd.Index(row_numbers(len(frame), groups.values()))
     ordered = [sort_rows(times, rows) for rows in groups.values()]

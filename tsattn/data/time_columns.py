@@ -95,7 +95,7 @@ def _is_unreadable_time(column: pd.Series, name: str) -> bool:
 
 def _is_whole_day(column: pd.Series) -> bool:
     if types.is_datetime64_any_dtype(column):
-        times = pd.DatetimeIndex(column.dropna())
+        times = pd.DatetimeIndex(column.dropna()).tz_localize(None)
         return bool((times == times.normalize()).all())
     if types.is_numeric_dtype(column):
         return numeric_kind(column) == "%Y%m%d"

@@ -4,6 +4,7 @@ import numpy as np
 import pandas as pd
 
 from tsattn.data.frequency import step_seconds
+from tsattn.data.local_days import days_of_zone, find_local_zone
 from tsattn.data.schema import Schema
 from tsattn.data.time_formats import OFFSET
 from tsattn.errors import RowError, SchemaMismatchError
@@ -35,8 +36,10 @@ def fit_time_zone(times: pd.Index, schema: Schema, source: str) -> pd.Index:
         return _named_zone(times)
     if (times.tz is None) == (schema.time_zone is None):
         return times if times.tz is None else times.tz_convert(schema.time_zone)
-    if times.tz is not None and step_seconds(schema.freq) >= _DAY:
-        return times.tz_localize(None)  # days are days in any zone
+    if step_seconds(schema.freq) >= _DAY:  # days are days in any zone
+        days = _days(times, schema.time_zone)
+        if days is not None:
+            return days
     have = "no time zone" if times.tz is None else f"the time zone {times.tz}"
     raise SchemaMismatchError(
         f"{source}: times must have a time zone where those of training had one. Received: {have}, "
@@ -44,8 +47,37 @@ def fit_time_zone(times: pd.Index, schema: Schema, source: str) -> pd.Index:
     )
 
 
+def zone_notes(before: pd.Index, times: pd.Index, source: str) -> list[str]:
+    """Return a note where times were found to follow the clock of a zone they are not written in.
+
+    Args:
+        before: As they are written.
+        times: What `fit_time_zone` made of them.
+        source: Where they come from.
+    """
+    zone = zone_of(times)
+    if zone is None or len(times) == 0 or zone_of(before) == zone:
+        return []
+    at = before[0] if before.tz is not None else f"{before[0]}, read as UTC,"  # type: ignore[attr-defined]
+    return [f"{source}: rows of local time in {zone}: {at} is {times[0]}"]
+
+
+def _days(times: pd.DatetimeIndex, zone: str | None) -> pd.DatetimeIndex | None:
+    """Return days with a zone without one, or the other way; None for what are no days."""
+    if zone is not None:
+        return days_of_zone(times, zone)
+    days = times.tz_localize(None)
+    return days if (days == days.normalize()).all() else None
+
+
 def _named_zone(times: pd.DatetimeIndex) -> pd.DatetimeIndex:
-    """Return times whose zone can be found again by its name."""
+    """Return times whose zone can be found again by its name.
+
+    It is that of their clock, where they are days of local time that are written in UTC.
+    """
+    local_zone = find_local_zone(times)
+    if local_zone is not None:
+        return (times.tz_localize("UTC") if times.tz is None else times).tz_convert(local_zone)
     if times.tz is None:
         return times
     try:

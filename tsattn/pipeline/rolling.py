@@ -98,9 +98,11 @@ def roll(
             f"learn from (lookback + 2 x horizon). Received: {folds} x {step} of {len(grid)} rows. "
             "Use fewer --folds, a smaller --step, or a shorter --lookback or --horizon."
         )
-    return RollingTable(
-        frame=frame, times=_times(frame, series, source), grid=grid, num_folds=folds, step=step
-    ), options
+    times = _times(frame, series, source)
+    if len(series.schema.time_columns) == 1 and series.schema.time_zone is not None:
+        # The first folds may be too short to tell the zone of local days.
+        frame = frame.assign(**{series.schema.time_columns[0]: times})
+    return RollingTable(frame=frame, times=times, grid=grid, num_folds=folds, step=step), options
 
 
 def _settled(
