@@ -104,8 +104,8 @@ def test_forecast_agrees_with_loops(name: str, normalization: str) -> None:
             future = inputs["future_inputs"][b].astype("float64")
             future[:, 0] = (future[:, 0] - level[-1]) / spread[-1]  # the last feature
         forecast, scores = references.per_feature_forecast(
-            (window - level) / spread,
-            future,
+            np.arcsinh((window - level) / spread),
+            None if future is None else np.arcsinh(future),
             weights,
             (shape.horizon, shape.num_targets, shape.num_features),
             SEGMENT,
@@ -152,6 +152,16 @@ def test_forecast_of_a_part_reads_what_is_known_ahead_of_it() -> None:
     changed = run(model, inputs)["forecast"] != before
     assert changed[:, 15:].any(axis=1).all()
     assert not changed[:, :15].any()
+
+
+def test_forecast_of_unknown_extremes_stays_near_that_of_extremes() -> None:
+    model, inputs = build(AHEAD, normalization="none"), inputs_for(AHEAD)
+    forecasts = []
+    for extreme in (0, 10, 100):
+        inputs["inputs"][:, :, 4] = inputs["future_inputs"][:, :, 0] = extreme
+        forecasts.append(run(model, inputs)["forecast"])
+    usual, further = np.abs(np.diff(forecasts, axis=0)).mean(axis=(1, 2, 3))
+    assert further < 2 * usual  # ten times as far
 
 
 def test_first_segment_is_filled_up_with_zeros() -> None:
