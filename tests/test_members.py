@@ -94,6 +94,8 @@ def test_members_are_saved_and_forecast_alike_in_onnx(tmp_path) -> None:
 def test_preset_chooses_what_is_not_given() -> None:
     assert settled_preset(FitOptions(preset="fast")) == PRESETS["fast"]
     assert settled_preset(FitOptions(preset="fast", units=7)) == {**PRESETS["fast"], "units": 7}
+    given = FitOptions(preset="fast", learning_rate=0.1)
+    assert settled_preset(given) == {**PRESETS["fast"], "learning_rate": 0.1}
     assert settled_preset(FitOptions(preset="accurate"))["members"] > 1
     recurrent = FitOptions(preset="accurate", decoder="recurrent")
     assert settled_preset(recurrent)["members"] == 1

@@ -61,10 +61,10 @@ LOSSES = ("mae", "mse", "huber", "quantile")
 FILLS = ("ffill", "seasonal")
 CALENDAR_FIELDS = ("minute", "hour", "weekday", "day", "month", "dayofyear")
 # What is chosen for each preset where it is not given; None for what the data decides.
-PRESETS: dict[str, dict[str, int | None]] = {
-    "fast": {"units": 64, "members": 1, "windows_per_epoch": 9_600},
-    "balanced": {"units": 128, "members": 1, "windows_per_epoch": None},
-    "accurate": {"units": 128, "members": 3, "windows_per_epoch": None},
+PRESETS: dict[str, dict[str, float | None]] = {
+    "fast": {"units": 64, "members": 1, "windows_per_epoch": 9_600, "learning_rate": 0.008},
+    "balanced": {"units": 128, "members": 1, "windows_per_epoch": None, "learning_rate": 0.004},
+    "accurate": {"units": 128, "members": 3, "windows_per_epoch": None, "learning_rate": 0.004},
 }
 # How many batches there are in all, where the number of epochs is not given.
 NUM_BATCHES = {"fast": 450, "balanced": 2_000, "accurate": 2_000}
@@ -121,7 +121,7 @@ class FitOptions:
     loss: str = "mae"
     quantile_levels: str | Sequence[float] | None = None
     level: str | Sequence[float] = (80, 95)
-    learning_rate: float = 0.004
+    learning_rate: float | None = None
     batch_size: int = 128
     epochs: int | None = None
     patience: int = 5

@@ -67,7 +67,8 @@ def check_options(options: FitOptions) -> None:
     for name in _COUNTS:
         _require_count(name, getattr(options, name))
     _require_between("dropout", options.dropout, 0.0, 0.95)
-    _require_between("learning_rate", options.learning_rate, 1e-8, 10.0)
+    if options.learning_rate is not None:
+        _require_between("learning_rate", options.learning_rate, 1e-8, 10.0)
     _require_between("clip_norm", options.clip_norm, 1e-8, 1e30)
     _require_between("seed", options.seed, 0, 2**31 - 1)
     parse_calendar(options.calendar)

@@ -157,7 +157,7 @@ model_options = (
     _choice(
         "--preset",
         tuple(config.PRESETS),
-        "How much to learn: what is not given of units, members, epochs and windows per epoch.",
+        "How much to learn: chooses what is not given of the options that name it.",
     ),
     _choice(
         "--encoder",
@@ -214,7 +214,12 @@ training_options = (
         "Levels of the prediction intervals in percent, or none. Calibrated on validation rows.",
         metavar="LEVELS",
     ),
-    _option("--learning-rate", "Largest step size of Adam.", type=float),
+    _option(
+        "--learning-rate",
+        "Largest step size of Adam.",
+        _of_presets("learning_rate"),
+        type=float,
+    ),
     _option("--batch-size", "Windows per batch.", type=int),
     _option(
         "--epochs",

@@ -22,7 +22,7 @@ from tsattn.fitted import FittedForecaster
 from tsattn.metrics import seasonal_naive_mae
 from tsattn.model_directory import load_fitted
 from tsattn.models import LINEAR_PATH
-from tsattn.option_checks import parse_split
+from tsattn.option_checks import parse_split, settled_preset
 from tsattn.option_types import as_type
 from tsattn.outputs import check_output
 from tsattn.pipeline.evaluating import evaluate_fitted, unseen_rows
@@ -129,7 +129,8 @@ def update(
     for note in notes:
         progress.note(note)
     old = evaluate_fitted(fitted, series, windows["test"])
-    rate = RATE * fitted.options.learning_rate if learning_rate is None else learning_rate
+    usual = settled_preset(fitted.options)["learning_rate"]
+    rate = RATE * usual if learning_rate is None else learning_rate
     warm_start = WarmStart(epochs=epochs, learning_rate=rate)
     result = trained(started, series, windows, notes, warm_start=warm_start, progress=progress)
     if result.history.interrupted:
