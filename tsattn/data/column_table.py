@@ -11,9 +11,10 @@ import pandas as pd
 from pandas.api import types
 
 from tsattn.data.column_spool import Spool, spool_csv, spool_parquet
+from tsattn.data.columns import with_numbers
 from tsattn.data.parquet_files import batches, not_parquet, open_parquet
 from tsattn.data.pieces import Pieces
-from tsattn.data.reading import check_exists, reading_errors, with_numbers
+from tsattn.data.reading import check_exists, reading_errors
 from tsattn.errors import RowError
 
 ROWS_AT_ONCE = 200_000

@@ -135,3 +135,29 @@ def infinite_error(source: str, name: str, row: int, count: int, first: float) -
 def by_category(column: pd.Series, numbers: np.ndarray) -> np.ndarray:
     """Return the numbers of the categories of a column, row by row; NaN where one is missing."""
     return np.append(numbers, np.nan)[column.cat.codes.to_numpy()]  # -1: missing
+
+
+def with_numbers(frame: pd.DataFrame) -> pd.DataFrame:
+    """Return the frame with columns of number objects, or true and false, as numbers."""
+    changed = {}
+    for name in frame.columns:
+        column = frame[name]
+        if isinstance(column.dtype, pd.CategoricalDtype):
+            column = column.astype(object)
+            changed[name] = column
+        if types.is_object_dtype(column):
+            numbers = _object_numbers(column)
+            if numbers is not None:
+                changed[name] = numbers
+    return frame.assign(**changed) if changed else frame
+
+
+def _object_numbers(column: pd.Series) -> pd.Series | None:
+    known = column.dropna()
+    # A column of nothing is left to whoever reports missing values.
+    if known.map(lambda value: isinstance(value, str)).any():
+        return None
+    try:
+        return column.astype(np.float64)
+    except (TypeError, ValueError, OverflowError):
+        return None

@@ -13,6 +13,7 @@ import numpy as np
 import pandas as pd
 from pandas.api import types
 
+from tsattn.data.columns import with_numbers
 from tsattn.data.csv_format import CsvFormat, find_csv_format, read_marks
 from tsattn.data.parquet_files import one_line, parquet_files, read_parquet
 from tsattn.errors import DataError
@@ -92,15 +93,23 @@ def _is_csv_name(file: Path) -> bool:
 
 
 def _read_csv_files(path: Path, files: Sequence[Path]) -> tuple[pd.DataFrame, list[str]]:
-    """Read the files of a folder as one table."""
-    frames: list[pd.DataFrame] = []
-    notes: list[str] = []
-    for file in files:
-        frame, found = _read_csv(file)
-        frames.append(frame)
-        check_same_columns(path, (files[0], frames[0].columns), (file, frame.columns))
-        notes += found
-    return pd.concat(frames, ignore_index=True), notes
+    """Read the files of a folder as one table: a column that is text in one is text in all."""
+    tables = [_read_csv(file) for file in files]
+    for file, (frame, _) in zip(files, tables, strict=True):
+        check_same_columns(path, (files[0], tables[0][0].columns), (file, frame.columns))
+    text = {name for name in tables[0][0].columns if len({*_kinds(tables, name)}) > 1}
+    for i, (frame, _) in enumerate(tables):
+        if any(types.is_numeric_dtype(frame[name]) for name in text):
+            tables[i] = _read_csv(files[i], text)
+    notes = [note for _, found in tables for note in found]
+    return pd.concat([frame for frame, _ in tables], ignore_index=True), notes
+
+
+def _kinds(tables: Sequence[tuple[pd.DataFrame, list[str]]], name: str) -> Iterator[bool]:
+    """Yield whether a column is numbers, for each table in which it holds something."""
+    for frame, _ in tables:
+        if frame[name].notna().any():
+            yield bool(types.is_numeric_dtype(frame[name]))
 
 
 def check_same_columns(
@@ -166,39 +175,13 @@ def _free_name(name: str, taken: Sequence[str]) -> str:
     return name
 
 
-def with_numbers(frame: pd.DataFrame) -> pd.DataFrame:
-    """Return the frame with columns of number objects, or true and false, as numbers."""
-    changed = {}
-    for name in frame.columns:
-        column = frame[name]
-        if isinstance(column.dtype, pd.CategoricalDtype):
-            column = column.astype(object)
-            changed[name] = column
-        if types.is_object_dtype(column):
-            numbers = _object_numbers(column)
-            if numbers is not None:
-                changed[name] = numbers
-    return frame.assign(**changed) if changed else frame
-
-
-def _object_numbers(column: pd.Series) -> pd.Series | None:
-    known = column.dropna()
-    # A column of nothing is left to whoever reports missing values.
-    if known.map(lambda value: isinstance(value, str)).any():
-        return None
-    try:
-        return column.astype(np.float64)
-    except (TypeError, ValueError, OverflowError):
-        return None
-
-
-def _read_csv(path: Path) -> tuple[pd.DataFrame, list[str]]:
+def _read_csv(path: Path, text: Collection[str] = ()) -> tuple[pd.DataFrame, list[str]]:
     form = find_csv_format(path)
     _check_unique(form.header, str(path))
-    frame, form = _parse_csv(path, form)
+    frame, form = _parse_csv(path, form, text)
     notes = [f"{path}: {text}" for text in form.notes()]
     _check_rows(_without_empty_edges(frame), str(path))
-    frame, found = finished_csv(frame, form, path)
+    frame, found = finished_csv(frame, form, path, text)
     return frame, notes + found
 
 
@@ -223,19 +206,21 @@ def finished_csv(
     return with_numbers(frame), notes
 
 
-def _parse_csv(path: Path, form: CsvFormat) -> tuple[pd.DataFrame, CsvFormat]:
+def _parse_csv(
+    path: Path, form: CsvFormat, text: Collection[str]
+) -> tuple[pd.DataFrame, CsvFormat]:
     try:
         with warnings.catch_warnings():
             # Pandas cuts rows that are too long with no more than this warning.
             warnings.simplefilter("error", pd.errors.ParserWarning)
-            frame = pd.read_csv(path, **csv_reading(form))
+            frame = pd.read_csv(path, **csv_reading(form), dtype=dict.fromkeys(text, str))
     except UnicodeDecodeError as error:  # beyond the sample
         if form.encoding == "cp1252":
             raise DataError(
                 f"{path}: the text must be UTF-8 or Windows-1252. Received: {error}. "
                 "Save it as UTF-8."
             ) from None
-        return _parse_csv(path, replace(form, encoding="cp1252"))
+        return _parse_csv(path, replace(form, encoding="cp1252"), text)
     except (pd.errors.ParserError, pd.errors.ParserWarning, ValueError) as error:
         raise not_rectangular(path, error) from None
     return frame, form

@@ -44,6 +44,9 @@ def evaluate(
     series, source = read_known(data, fitted.schema, progress)
     if fitted.seen_until is None:
         progress.note(f"{source}: the rows carry no time; all of them are scored")
+    strange = [name for name in series.series_ids if name not in (fitted.seen_until or {name})]
+    if strange:
+        progress.note(f"{source}: all rows of series not trained with: {listed(strange)}")
     found = fitted.find_origins(series, unseen_rows(series, fitted.seen_until or {}))
     if not len(found.origins):
         raise DataError(_nothing_unseen(fitted, series, source))
