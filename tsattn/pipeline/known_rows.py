@@ -1,6 +1,8 @@
 """Telling the rows of new data that are known from those that lie ahead."""
 
-from dataclasses import dataclass
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
 
 import numpy as np
 import pandas as pd
@@ -23,6 +25,16 @@ class SplitTable:
 
     known: pd.DataFrame
     ahead: pd.DataFrame
+
+
+@dataclass(frozen=True, kw_only=True)
+class KnownRows:
+    """The known rows of new data."""
+
+    table: pd.DataFrame  # as they were read
+    series: TimeSeries  # on their grid of times
+    source: str  # what messages call the data
+    skipped: dict[str, str] = field(default_factory=dict)  # why, by series of a panel left out
 
 
 def split_known(
@@ -60,19 +72,50 @@ def split_known(
     return SplitTable(known=frame[is_known], ahead=frame[is_ahead])
 
 
-def read_known(data: Data, schema: Schema, progress: Progress) -> tuple[TimeSeries, str]:
-    """Return the known rows of new data as a series, and what messages call it; pass on notes.
+def read_known(data: Data, schema: Schema, progress: Progress) -> KnownRows:
+    """Return the known rows of new data; pass on notes.
 
     Raises:
         SchemaMismatchError: the data differs from the training data.
         DataError: gaps that the model was not told to fill, or other faults.
     """
+    frame, source, notes = check_new_data(data, schema)
+    found = known_rows(frame, schema, source)
+    for note in (*notes, *found.series.notes):
+        progress.note(note)
+    return found
+
+
+def check_new_data(data: Data, schema: Schema) -> tuple[pd.DataFrame, str, list[str]]:
+    """Return new data as a table, rows numbered from 0, what messages call it, and notes.
+
+    Raises:
+        SchemaMismatchError: the table as a whole differs from the training data.
+    """
     frame, source, notes = as_table(data)
     check_matches(frame, schema, source)
-    series = known_series(split_known(frame, schema, source).known, schema, source)
-    for note in (*notes, *series.notes):
-        progress.note(note)
-    return series, source
+    return frame.reset_index(drop=True), source, notes
+
+
+def known_rows(frame: pd.DataFrame, schema: Schema, source: str) -> KnownRows:
+    """Return the known rows of some rows of a table; messages name these by the index.
+
+    Raises:
+        SchemaMismatchError, DataError: as `split_known` and `known_series`.
+    """
+    with _named_by_index(frame):
+        table = split_known(frame, schema, source).known
+    with _named_by_index(table):
+        series = known_series(table, schema, source)
+    return KnownRows(table=table, series=series, source=source)
+
+
+@contextmanager
+def _named_by_index(frame: pd.DataFrame) -> Iterator[None]:
+    try:
+        yield
+    except RowError as error:
+        raise error.at(f"row {frame.index[error.row]}") from None
 
 
 def known_series(frame: pd.DataFrame, schema: Schema, source: str) -> TimeSeries:

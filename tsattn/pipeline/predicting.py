@@ -1,6 +1,6 @@
 """`predict`: the forecast that follows the last known row of every series."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from pathlib import Path
 
 import pandas as pd
@@ -8,7 +8,7 @@ import pandas as pd
 from tsattn.config import require
 from tsattn.data.differences import check_matches
 from tsattn.data.series import check_columns, needed_columns
-from tsattn.errors import DataError, SchemaMismatchError, TsattnError
+from tsattn.data.skipping import common_kind
 from tsattn.fitted import FittedForecaster
 from tsattn.pipeline.ahead import ahead_schema
 from tsattn.pipeline.forecasting import Rules, TableForecast, forecast_table
@@ -163,15 +163,9 @@ def finish(result: TableForecast, rules: Rules, source: str) -> None:
         for reason in result.skipped:
             rules.on_skip(str(reason))
     if not result.num_series:
-        raise _error_of(result.skipped)(
+        raise common_kind(result.skipped)(
             f"{source}: a series must be complete to be forecast. Received: {len(result.skipped)} "
             "series, none of which is. Complete them as said for each."
         )
     if rules.gate is not None:
         rules.gate.check(result.score, source)
-
-
-def _error_of(skipped: Sequence[TsattnError]) -> type[TsattnError]:
-    """Return the kind of error that all reasons are of, and `DataError` for several kinds."""
-    is_schema = all(isinstance(error, SchemaMismatchError) for error in skipped)
-    return SchemaMismatchError if is_schema else DataError
