@@ -1,6 +1,7 @@
 """Series at fault: skipped by `evaluate`, `explain` and `backtest` as by `fit` and `predict`."""
 
 import json
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
@@ -11,10 +12,12 @@ from test_backtesting import FAST, STEP, Told
 from test_panel_fit import faulty
 
 import tsattn
+from tsattn.cli.printing import print_comparison
 from tsattn.config import FitOptions
 from tsattn.data.skipping import by_halves
 from tsattn.errors import DataError, SchemaMismatchError
 from tsattn.pipeline.backtesting import backtest, folds_folder
+from tsattn.pipeline.comparing import Comparison
 from tsattn.pipeline.evaluating import evaluate
 from tsattn.pipeline.explaining import explain_windows
 
@@ -209,6 +212,21 @@ def test_explain_skips_counts_and_shows(view, path, panel_model, tmp_path) -> No
     assert not (tmp_path / "out").exists()
 
 
+def test_series_shorter_than_the_counts_of_the_split_are_skipped(tmp_path) -> None:
+    options = FitOptions(**{**SMALL, "epochs": 1}, id_col="town", split=(100, 30, 24))
+    fitted = tsattn.fit(sound_panel(), options, check=False).fitted
+    short = pd.concat([sound_panel("a"), sound_panel("j").head(120)])
+    told: list[str] = []
+    found = explain_windows(fitted, short, split="val", on_skip=told.append)
+    assert found.num_series == 1
+    assert len(told) == 1
+    assert "series 'j': the DataFrame: a series must have the rows of the split, 154" in told[0]
+    assert explain_windows(fitted, short, on_skip=told.append).num_series == 2  # all windows
+    assert len(told) == 1
+    with pytest.raises(DataError, match="must not ask for more rows than there are"):
+        explain_windows(fitted, short, split="val")
+
+
 def test_groups_by_a_column_read_the_sound_rows(frame, panel_model) -> None:
     found = tsattn.explain(panel_model, frame, by="wind", on_skip=lambda _: None)
     expected = tsattn.explain(panel_model, sound_panel(), by="wind")
@@ -325,3 +343,11 @@ def test_command_of_a_backtest_skips_counts_and_stops(path, tmp_path) -> None:
     lines = [json.loads(line) for line in log.read_text().splitlines()]
     assert [(line["exit_code"], line["series_skipped"]) for line in lines] == [(3, None), (9, 8)]
     assert (output / "MANIFEST.json").exists()
+
+
+def test_comparison_names_skipped_series_in_json(capsys) -> None:
+    board = pd.DataFrame({"forecaster": ["linear"], "val_mse": [0.5]})
+    for skipped in ((), ("why",)):
+        found = Comparison(leaderboard=board, recommended="linear", reason="so", skipped=skipped)
+        print_comparison(found, Path("out"), as_json=True)
+        assert json.loads(capsys.readouterr().out).get("skipped", []) == list(skipped)

@@ -113,7 +113,8 @@ def shown_windows(
         UsageError: a time that cannot be read, a series that there is not, or one that is not said.
         DataError: there is no such window, or the series is at fault.
     """
-    known = read_sound(fitted, data, progress, on_skip, done="explained")
+    shares = () if split == "all" else parse_split(fitted.options.split)
+    known = read_sound(fitted, data, progress, on_skip, done="explained", split=shares)
     rows, source = known.series, known.source
     found = fitted.find_origins(rows, _parts(fitted, rows, split))
     if not len(found.origins):

@@ -12,7 +12,7 @@ from tsattn.data.skipping import Faults, by_halves
 from tsattn.errors import TsattnError
 from tsattn.fitted import FittedForecaster
 from tsattn.pipeline.known_rows import KnownRows, check_new_data, known_rows, read_known
-from tsattn.pipeline.reading_series import with_origins
+from tsattn.pipeline.reading_series import with_enough_rows, with_origins
 from tsattn.pipeline.tables import Data
 from tsattn.progress import Progress
 
@@ -39,10 +39,11 @@ def read_sound(
     on_skip: Callable[[str], None] | None,
     *,
     done: str,
+    split: Sequence[float] = (),
 ) -> KnownRows:
     """Return the known rows of new data, as `read_known`, without the series at fault.
 
-    At fault is a series that cannot be read, or that holds no window.
+    At fault is a series that cannot be read, has not the rows of the split, or holds no window.
 
     Args:
         fitted: The forecaster that is to read them.
@@ -51,6 +52,7 @@ def read_sound(
         on_skip: Of a panel: is told why a series is skipped; None: one that cannot be read is an
             error.
         done: What becomes of the other series, such as `"scored"`.
+        split: Shares or counts of rows that each series is to be split by, if it is.
 
     Raises:
         As `read_known`; and where every series is at fault.
@@ -63,7 +65,7 @@ def read_sound(
     found = _readable(fitted, table, faults)
     for note in (*notes, *found.series.notes):
         progress.note(note)
-    return _with_windows(fitted, found, faults)
+    return _with_windows(fitted, found, faults, split)
 
 
 def _readable(fitted: FittedForecaster, table: GroupedTable, faults: Faults) -> KnownRows:
@@ -85,11 +87,14 @@ def _readable(fitted: FittedForecaster, table: GroupedTable, faults: Faults) -> 
     return read([name for name in names if name not in faults.reasons])
 
 
-def _with_windows(fitted: FittedForecaster, found: KnownRows, faults: Faults) -> KnownRows:
-    """Return the rows of the series that hold a window."""
-    origins = fitted.find_origins(found.series, found.series.parts).origins
+def _with_windows(
+    fitted: FittedForecaster, found: KnownRows, faults: Faults, split: Sequence[float]
+) -> KnownRows:
+    """Return the rows of the series that hold a window, and those of a split."""
+    series = with_enough_rows(found.series, split, faults, found.source)
+    origins = fitted.find_origins(series, series.parts).origins
     series = with_origins(
-        found.series, origins, fitted.options, faults, found.source, remedy="Give more rows."
+        series, origins, fitted.options, faults, found.source, remedy="Give more rows."
     )
     table = found.table
     if series is not found.series:
