@@ -116,7 +116,7 @@ def test_config_may_hold_every_option_of_the_command(monkeypatch, tmp_path) -> N
     assert json.loads(fitted.stderr)["command"] == "fit"
     refused = run("backtest", "data.csv", "--target", "load", "--config", config)
     assert refused.exit_code == 2
-    assert "Received: no_check, on_error, resume in" in refused.stderr
+    assert "Received: no_check, resume in" in refused.stderr
     assert "tsattn backtest --help" in refused.stderr
     monkeypatch.undo()
     config.write_text('folds = 0\nstep = 7\nrefit = "every:2"\nwait = "3s"\n')

@@ -10,16 +10,19 @@ import time
 
 import pytest
 from commands import run
+from synthetic import panel_frame
 
 from tsattn.locks import output_lock
 
-WRITING = ("predict", "fit", "backtest", "update", "explain")
+WRITING = ("predict", "fit", "backtest", "update", "explain", "compare")
+SMALLEST = ["--lookback=11", "--horizon=3", "--units=5", "--epochs=1", "--attention=none"]
 
 
 def writing(command: str, model, data) -> list:
     """Return a command that writes an output, but for the output."""
     fitted = [data, "--target", "load", "--id-col", "town"]
-    arguments = {"fit": fitted, "backtest": fitted, "explain": [model, "--data", data]}
+    arguments = dict.fromkeys(("fit", "backtest", "compare"), fitted)
+    arguments |= {"explain": [model, "--data", data], "demo": ["hello-dense"]}
     return [command, *arguments.get(command, [model, data])]
 
 
@@ -41,7 +44,15 @@ def test_commands_refuse_an_output_that_is_being_written(
     assert sorted(path.name for path in tmp_path.iterdir()) == ["latest.csv", "log"]
 
 
-@pytest.mark.parametrize("command", WRITING)
+def test_demo_refuses_an_output_that_is_being_written(tmp_path) -> None:
+    with output_lock(tmp_path / "output"):
+        done = run(*writing("demo", None, None), "-o", tmp_path / "output", "--wait", "0s")
+    assert done.exit_code == 8, done.output
+    assert f"output, which process {os.getpid()} is writing" in done.stderr
+    assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize("command", [*WRITING, "demo"])
 def test_commands_need_a_time_to_wait(command, panel_model, latest, tmp_path) -> None:
     given = [*writing(command, panel_model, latest), "-o", tmp_path / "output.csv"]
     done = run(*given, "--wait", "soon")
@@ -71,7 +82,7 @@ def hold_and_write(path, ready) -> None:
         (path / "other").write_text("of another run")
 
 
-@pytest.mark.parametrize("command", ["fit", "backtest", "update", "explain"])
+@pytest.mark.parametrize("command", ["fit", "backtest", "update", "explain", "compare", "demo"])
 def test_output_is_checked_again_after_waiting(command, panel_model, latest, tmp_path) -> None:
     context = multiprocessing.get_context("fork")
     ready, output = context.Event(), tmp_path / "output"
@@ -103,15 +114,39 @@ finally:
     assert done.stdout == "\n"
 
 
-def test_two_runs_into_one_output_are_one_after_the_other(panel_model, latest, tmp_path) -> None:
-    output, log = tmp_path / "profile", tmp_path / "log"
-    given = [*writing("explain", panel_model, latest), "-o", output, "--log-json", log, "-q"]
-    command = [sys.executable, "-m", "tsattn", *map(str, given)]
-    both = [subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True)
-            for _ in range(2)]  # fmt: skip
-    errors = [process.communicate()[1] for process in both]
-    codes = sorted(process.returncode for process in both)
-    assert codes == [0, 2], errors  # the other one waited, and found the output there
-    lines = [json.loads(line) for line in log.read_text().splitlines()]
-    assert sorted(line["exit_code"] for line in lines) == codes
-    assert sorted(path.name for path in tmp_path.iterdir()) == ["latest.csv", "log", "profile"]
+def test_options_of_a_comparison_are_checked_before_it_waits(latest, tmp_path) -> None:
+    given = [*writing("compare", None, latest), "-o", tmp_path / "output"]
+    with output_lock(tmp_path / "output"):
+        for wrong, message in (
+            (["--attention", "nope"], "attention='nope'"),
+            (["--seeds", "0"], "seeds=0. Give a larger number"),
+            (["--dask-workers", "2"], "belong to the engine dask"),
+        ):
+            done = run(*given, *wrong, "--wait", "60s")
+            assert (done.exit_code, message in done.stderr) == (2, True), done.output
+
+
+@pytest.mark.parametrize("command", ["explain", "compare", "demo"])
+def test_two_runs_into_one_output_are_one_after_the_other(
+    command, panel_model, latest, tmp_path
+) -> None:
+    output = tmp_path / "output"
+    given = writing(command, panel_model, latest)
+    if command == "compare":
+        panel_frame("a", 157).dropna().drop(columns="town").to_csv(latest, index=False)
+        given = ["compare", latest, "--target=load", *SMALLEST]
+    given = [sys.executable, "-m", "tsattn", *given, "-o", output, "--wait", "300s"]
+    both = [
+        subprocess.Popen(
+            list(map(str, given)), stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True
+        )
+        for _ in range(2)
+    ]
+    said = [(process.communicate()[1], process.returncode) for process in both]
+    assert sorted(code for _, code in said) == [0, 2], said
+    refused = next(text for text, code in said if code == 2)
+    assert f"must not exist yet. Received: {output}" in refused
+    assert "seed 0" not in refused  # it waited, and did nothing in the meantime
+    assert "epoch 1" not in refused
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["latest.csv", "output"]
+    assert (output / "MANIFEST.json").exists()

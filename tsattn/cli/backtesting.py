@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from tsattn import option_checks
-from tsattn.cli import options, scheduling
+from tsattn.cli import options, scheduling, skipping
 from tsattn.run_log import Run
 
 if TYPE_CHECKING:
@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     metavar="never|always|every:M",
     help="Fit in the first fold only, in every fold, or in every M-th.",
 )
+@skipping.on_error_option("learn from and score")
 @options.combined(scheduling.schedule_options, options.output_options, options.fitting_options)
 def backtest(
     data: Path,
@@ -35,6 +36,7 @@ def backtest(
     folds: int,
     step: int | None,
     refit: str,
+    on_error: str,
     wait: str,
     log_json: str | None,
     overwrite: bool,
@@ -76,9 +78,11 @@ def backtest(
             refit=refit,
             output=place,
             overwrite=overwrite,
+            on_skip=skipping.teller(on_error, run),
             progress=Progress(quiet=quiet),
         )
         _print(result, place, as_json=as_json)
+        skipping.leave(len(result.skipped), result.num_series, "backtested")
 
 
 def _print(result: "Backtest", output: Path, *, as_json: bool) -> None:

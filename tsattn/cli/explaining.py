@@ -6,7 +6,7 @@ from typing import Any
 import click
 
 from tsattn import config
-from tsattn.cli import options, scheduling, views
+from tsattn.cli import options, scheduling, skipping, views
 from tsattn.run_log import Run
 
 
@@ -29,6 +29,7 @@ from tsattn.run_log import Run
 @click.option(
     "--refit", is_flag=True, help="With --check: fit anew with shuffled copies of the covariates."
 )
+@skipping.on_error_option("with --data, explain")
 @options.runtime_option
 @options.combined(views.view_options, scheduling.schedule_options, options.output_options)
 def explain(
@@ -39,6 +40,7 @@ def explain(
     check: bool,
     seeds: int | None,
     refit: bool,
+    on_error: str,
     runtime: str,
     wait: str,
     log_json: str | None,
@@ -77,7 +79,7 @@ def explain(
         if check:
             _check_profile(model, data, seeds, refit, quiet)
         given: dict[str, Any] = {"split": split or "all", "runtime": runtime, "output": output}
-        given |= {"overwrite": overwrite}
+        given |= {"overwrite": overwrite, "on_skip": skipping.teller(on_error, run)}
         _show(model, None if check else data, view, given, as_json=as_json, quiet=quiet)
 
 
@@ -116,12 +118,14 @@ def _show(
     given = {**given, "progress": Progress(quiet=quiet)}
     if view.by is not None or view.against is not None:
         show = views.show_drift if view.by is None else views.show_groups
-        show(model, data, view, as_json=as_json, **given)
+        shown = show(model, data, view, as_json=as_json, **given)
+        skipping.leave(len(shown.skipped), shown.num_series, "explained")
         return
     explanation = explaining.explain_windows(
         model, data, window=view.window, series=view.series, **given
     )
     printing.print_explanation(explanation, given["output"], as_json=as_json)
+    skipping.leave(len(explanation.skipped), explanation.num_series or 0, "explained")
 
 
 def _check_options(

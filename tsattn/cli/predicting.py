@@ -156,6 +156,7 @@ def _predict(
     type=click.Choice(config.BASELINES),
     help="Exit with 6 if the MSE is above that of this baseline.",
 )
+@skipping.on_error_option("score")
 @options.runtime_option
 @scheduling.log_option
 @options.combined(options.printing_options)
@@ -163,18 +164,27 @@ def evaluate(
     model: Path,
     data: Path,
     fail_if_worse_than: str | None,
+    on_error: str,
     runtime: str,
     log_json: str | None,
     as_json: bool,
     quiet: bool,
 ) -> None:
     """Score MODEL on the rows of DATA that are later than those it was trained with."""
-    with logged(log_json, Run(command="evaluate", model=str(model), data=str(data))):
+    run = Run(command="evaluate", model=str(model), data=str(data))
+    with logged(log_json, run):
         from tsattn.cli import printing
         from tsattn.pipeline import evaluating
         from tsattn.progress import Progress
 
-        result = evaluating.evaluate(model, data, runtime=runtime, progress=Progress(quiet=quiet))
+        result = evaluating.evaluate(
+            model,
+            data,
+            runtime=runtime,
+            on_skip=skipping.teller(on_error, run),
+            progress=Progress(quiet=quiet),
+        )
         printing.print_evaluation(result, as_json=as_json)
         if fail_if_worse_than:
             evaluating.check_gate(result, fail_if_worse_than)
+        skipping.leave(len(result.skipped), result.num_series, "scored")

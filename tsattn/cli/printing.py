@@ -10,6 +10,7 @@ import click
 import pandas as pd
 
 from tsattn.data.registry import PUBLIC_DATASETS
+from tsattn.data.skipping import skipped_json
 from tsattn.data.windows import evenly_spaced
 from tsattn.horizon_profiles import HORIZON_MEANING, summarize_horizon
 from tsattn.linear_profiles import LINEAR_MEANING, summarize_linear
@@ -73,7 +74,7 @@ def print_evaluation(result: "NewDataResult", *, as_json: bool) -> None:
 
     metrics = split_metrics(result.evaluation, result.series)
     if as_json:
-        print_json(metrics)
+        print_json(metrics | skipped_json(result.skipped))
     else:
         _print_scores(result.evaluation, f"{metrics['first_time']} to {metrics['last_time']}")
 
@@ -96,6 +97,7 @@ def print_explanation(explanation: "Explanation", folder: Path | None, *, as_jso
         print_json(
             {name: records(frame) for name, frame in content.items()}
             | ({} if tested is None else {"faithfulness": tested})
+            | skipped_json(explanation.skipped)
         )
         return
     click.echo(table(summary, PROFILE_FORMATS))
@@ -137,7 +139,7 @@ def print_comparison(comparison: "Comparison", folder: Path, *, as_json: bool) -
     if as_json:
         rows = records(board)
         chosen = {"recommended": comparison.recommended, "reason": comparison.reason}
-        print_json({"leaderboard": rows, **chosen})
+        print_json({"leaderboard": rows, **chosen, **skipped_json(comparison.skipped)})
         return
     click.echo(table(board, LEADERBOARD_FORMATS))
     click.echo(f"\nrecommended: {comparison.recommended}. {comparison.reason}")

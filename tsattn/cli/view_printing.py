@@ -7,6 +7,7 @@ import click
 import pandas as pd
 
 from tsattn.cli.printing import print_json, records, table
+from tsattn.data.skipping import skipped_json
 from tsattn.profiles import describe_scores
 
 if TYPE_CHECKING:
@@ -35,7 +36,7 @@ def print_groups(explanation: "GroupedExplanation", folder: Path | None, *, as_j
         ]
         profile = records(explanation.profile)
         print_json({"by": explanation.by, "meaning": explanation.meaning, "groups": groups}
-                   | {"profile": profile})  # fmt: skip
+                   | {"profile": profile, **skipped_json(explanation.skipped)})  # fmt: skip
         return
     shown, left_out = compact_groups(summary)
     click.echo(table(shown, {"windows": "{:,}"}))

@@ -1,12 +1,16 @@
 """The views of `tsattn explain --data`: one window, groups of windows, and drift."""
 
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import click
 
 from tsattn import config
 from tsattn.cli import options
+
+if TYPE_CHECKING:
+    from tsattn.pipeline.drifting import AttentionDrift
+    from tsattn.pipeline.grouping import GroupedExplanation
 
 view_options = (
     click.option(
@@ -89,8 +93,10 @@ def check_views(views: Views, *, has_data: bool, check: bool) -> None:
     )
 
 
-def show_groups(model: Path, data: Path, views: Views, *, as_json: bool, **given: Any) -> None:
-    """Print the attention of groups of windows."""
+def show_groups(
+    model: Path, data: Path, views: Views, *, as_json: bool, **given: Any
+) -> "GroupedExplanation":
+    """Print the attention of groups of windows, and return it."""
     from tsattn.cli import view_printing
     from tsattn.pipeline import grouping
 
@@ -98,10 +104,13 @@ def show_groups(model: Path, data: Path, views: Views, *, as_json: bool, **given
         model, data, by=views.by or "", series=views.series, **given
     )
     view_printing.print_groups(explanation, given["output"], as_json=as_json)
+    return explanation
 
 
-def show_drift(model: Path, data: Path, views: Views, *, as_json: bool, **given: Any) -> None:
-    """Print how far the attention has moved; a QualityGateError ends it if that is too far."""
+def show_drift(
+    model: Path, data: Path, views: Views, *, as_json: bool, **given: Any
+) -> "AttentionDrift":
+    """Print how far the attention has moved, and return it; a QualityGateError if too far."""
     from tsattn.cli import view_printing
     from tsattn.pipeline import drifting
 
@@ -113,3 +122,4 @@ def show_drift(model: Path, data: Path, views: Views, *, as_json: bool, **given:
     view_printing.print_drift(drift, given["output"], as_json=as_json)
     if views.max_drift is not None:
         drifting.check_drift(drift, views.max_drift)
+    return drift

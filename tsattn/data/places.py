@@ -8,7 +8,7 @@ import pandas as pd
 
 from tsattn.data.parquet_files import open_parquet
 from tsattn.data.reading import csv_files, read_table
-from tsattn.errors import RowError
+from tsattn.errors import RowError, TsattnError
 
 
 @contextmanager
@@ -44,10 +44,15 @@ def place_of(data: object, row: int) -> str:
     return f"row {row}"
 
 
+def named_in_files(error: TsattnError, data: object) -> TsattnError:
+    """Return an error that names its row, if it has one, by the file of the data."""
+    return error.at(place_of(data, error.row)) if isinstance(error, RowError) else error
+
+
 @contextmanager
 def rows_in_files(data: object) -> Iterator[None]:
     """Name the rows of errors by the files of the data, a path or a table."""
     try:
         yield
     except RowError as error:
-        raise error.at(place_of(data, error.row)) from None
+        raise named_in_files(error, data) from None

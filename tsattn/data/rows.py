@@ -1,6 +1,7 @@
 """Which rows of a table belong to which series, in which order, and which are there twice."""
 
 from collections.abc import Iterable, Sequence
+from typing import NamedTuple
 
 import numpy as np
 import pandas as pd
@@ -28,6 +29,27 @@ def group_rows(frame: Table, schema: Schema, source: str) -> dict[str, np.ndarra
     ids = series_ids(ids, source)
     groups = ids.groupby(ids, sort=True).indices
     return {str(name): np.asarray(rows) for name, rows in groups.items()}
+
+
+class GroupedTable(NamedTuple):
+    """A table with the rows of each of its series."""
+
+    frame: pd.DataFrame
+    source: str  # what messages call the table
+    groups: dict[str, np.ndarray]  # the rows of each series
+
+    @classmethod
+    def of(cls, frame: pd.DataFrame, schema: Schema, source: str) -> "GroupedTable":
+        """Group the rows of a table, see `group_rows`."""
+        return cls(frame, source, group_rows(frame, schema, source))
+
+    def of_series(self, names: Sequence[str]) -> pd.DataFrame:
+        """Return the rows of some series, in their order."""
+        if len(names) == len(self.groups) and set(names) == set(self.groups):
+            return self.frame
+        parts = [self.groups[name] for name in names if name in self.groups]
+        rows = np.sort(np.concatenate(parts)) if parts else np.empty(0, np.int64)
+        return self.frame.iloc[rows]
 
 
 def _group_categories(ids: pd.Series, source: str) -> dict[str, np.ndarray]:

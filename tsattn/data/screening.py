@@ -12,6 +12,7 @@ from tsattn.data.columns import by_category, infinite_error, text_error
 from tsattn.data.frequency import grid_positions, infer_frequency
 from tsattn.data.rows import check_duplicates, group_rows, sort_rows
 from tsattn.data.schema import Schema, infer_schema
+from tsattn.data.skipping import Faults, by_halves
 from tsattn.data.time_columns import is_numeric
 from tsattn.data.time_zone import fit_time_zone
 from tsattn.data.timestamps import parse_times, settle_format
@@ -19,39 +20,6 @@ from tsattn.errors import DataError, RowError, TsattnError
 
 _FILL = "Fill them with --fill ffill|seasonal, or drop the rows."
 _MOSTLY = 0.5  # of the values of a column
-
-
-class Faults:
-    """The series at fault, each with the first reason that was found against it."""
-
-    def __init__(self, on_skip: Callable[[str], None]) -> None:
-        self.reasons: dict[str, str] = {}
-        self._on_skip = on_skip
-
-    def add(self, name: str, error: DataError) -> None:
-        """Tell of a series at fault, once."""
-        if name not in self.reasons:
-            self.reasons[name] = str(about_series(error, name))
-            self._on_skip(self.reasons[name])
-
-    def check_left(self, num_series: int, source: str) -> None:
-        """Raise a DataError where no series is left."""
-        if len(self.reasons) >= num_series:
-            first = next(iter(self.reasons.values()))
-            raise DataError(
-                f"{source}: a series must be fit to be learnt from. Received: {num_series:,} "
-                f"series, all at fault, the first: {first}"
-            )
-
-
-def about_series(error: TsattnError, name: str) -> TsattnError:
-    """Return an error that names the series it is about."""
-    label, text = f"series {name!r}", str(error)
-    if label in text:
-        return error
-    if isinstance(error, RowError):
-        return error.moved(error.row, label=f"{label}: ")
-    return type(error)(f"{label}: {text}")
 
 
 def sound_rows(
@@ -156,25 +124,20 @@ class _Screen:
         frame = pd.DataFrame({name: self.table[name] for name in names})
         time_format = self.schema.time_format
 
-        def found(series: Sequence[str]) -> dict[str, DataError]:
+        def read(series: Sequence[str]) -> None:
             nonlocal time_format
             rows = np.sort(np.concatenate([self._groups[name] for name in series]))
             part = frame.iloc[rows].reset_index(drop=True)
-            try:
-                times, _ = parse_times(part, names, time_format, self._source)
-            except DataError as error:
-                if len(series) == 1:
-                    if isinstance(error, RowError):
-                        error = error.at(self.table.place(int(rows[error.row])))
-                    return {series[0]: error}
-            else:
-                time_format = time_format or settle_format(part, names, times)
-                return {}
-            half = len(series) // 2
-            return found(series[:half]) | found(series[half:])
+            times, _ = parse_times(part, names, time_format, self._source)
+            time_format = time_format or settle_format(part, names, times)
 
-        for name, error in found(self._names).items():
+        def blame(name: str, error: TsattnError) -> None:
+            if isinstance(error, RowError):
+                row = int(np.sort(self._groups[name])[error.row])
+                error = error.at(self.table.place(row))
             self._faults.add(name, error)
+
+        by_halves(self._names, read, blame)
 
     def find_uneven_times(self) -> None:
         """Find series with times that occur twice, lie between the steps, or are not there."""

@@ -38,6 +38,12 @@ class TimeSeries:
         """Number of rows of all series together."""
         return len(self.values)
 
+    @property
+    def parts(self) -> list[slice]:
+        """The rows of each series."""
+        borders = zip(self.borders[:-1], self.borders[1:], strict=True)
+        return [slice(int(start), int(end)) for start, end in borders]
+
     def original(self, rows: slice | np.ndarray, columns: int | slice) -> np.ndarray:
         """Return the data of some rows and columns as float64: (rows,) or (rows, columns)."""
         return np.asarray(self.values[rows, columns] + self.offsets[columns], dtype=np.float64)
@@ -45,6 +51,10 @@ class TimeSeries:
     def series_of(self, rows: np.ndarray) -> np.ndarray:
         """Return the number of the series that each row belongs to."""
         return np.searchsorted(self.borders, rows, side="right") - 1
+
+    def count_of(self, rows: np.ndarray) -> int:
+        """Return how many series rows belong to."""
+        return len(np.unique(self.series_of(rows)))
 
 
 def series_from_frame(frame: Table, schema: Schema, source: str) -> TimeSeries:

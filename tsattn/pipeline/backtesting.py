@@ -2,7 +2,7 @@
 
 import logging
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from importlib.metadata import version
@@ -23,6 +23,7 @@ from tsattn.backtests import (
 )
 from tsattn.config import FitOptions, require
 from tsattn.data.series import TimeSeries
+from tsattn.data.skipping import skipped_json
 from tsattn.errors import DataError, TrainingInterruptedError
 from tsattn.evaluation import Evaluation
 from tsattn.fitted import FittedForecaster, time_text
@@ -55,6 +56,8 @@ class Backtest:
     horizon: pd.DataFrame  # see `tsattn.backtests.horizon_table`
     forecasts: pd.DataFrame  # `fold`, and the columns of `Forecast.to_frame`
     summary: dict[str, Any]  # JSON-ready
+    num_series: int
+    skipped: tuple[str, ...] = ()  # why, for each series of a panel that was left out
 
 
 def backtest(
@@ -66,6 +69,7 @@ def backtest(
     refit: str = "always",
     output: str | Path | None = None,
     overwrite: bool = False,
+    on_skip: Callable[[str], None] | None = None,
     progress: Progress | None = None,
 ) -> Backtest:
     """Fit and score forecasters on folds, each later than all that its forecaster knew.
@@ -86,6 +90,8 @@ def backtest(
         refit: `"always"`: fit in every fold; `"never"`: in the first; `"every:M"`: in every M-th.
         output: The folder to write; None writes nothing.
         overwrite: Whether another backtest may be replaced.
+        on_skip: Of a panel: is told why a series is skipped, see `fit`, while the others are learnt
+            from and scored; None: one that cannot be read is an error.
         progress: Where notes go.
 
     Raises:
@@ -109,7 +115,7 @@ def backtest(
     if directory is not None:
         check_output(directory, overwrite=overwrite, is_directory=True, kind=BACKTEST)
     frame, source, notes = as_table(data)
-    table, settled = roll(frame, source, options, folds=folds, step=step)
+    table, settled = roll(frame, source, options, folds=folds, step=step, on_skip=on_skip)
     for note in notes:
         progress.note(note)
     path = None if isinstance(data, pd.DataFrame) else Path(data)
@@ -117,11 +123,11 @@ def backtest(
     asked = {"folds": folds, "step": table.step, "refit": refit, "options": asdict(settled)}
     store = None
     if directory is not None:
-        key = {**asked, "data_sha256": sha256, **_versions()}
+        key = {**asked, "data_sha256": sha256, **_versions(), **skipped_json(list(table.skipped))}
         store = FoldStore(folds_folder(directory), key, progress)
     with _without_retracing_messages():
         done = _run(table, settled, period, source, store, progress)
-    result = _together(done)
+    result = _together(done, table)
     asked["data"] = {"path": str(path) if path else None, "sha256": sha256}
     result.summary.update(asked)
     if directory is not None and store is not None:
@@ -262,7 +268,7 @@ def _cells(fitted: FittedForecaster, evaluation: Evaluation) -> pd.DataFrame | N
     return cells.table[["feature", "role", "lag_first"]].assign(mass=cells.mass)
 
 
-def _together(done: list[Fold]) -> Backtest:
+def _together(done: list[Fold], table: RollingTable) -> Backtest:
     results = [fold.result for fold in done]
     tables = [fold.forecasts for fold in done if fold.forecasts is not None]
     if not tables:
@@ -270,12 +276,14 @@ def _together(done: list[Fold]) -> Backtest:
             f"A fold must hold a window without missing or filled values. Received: {len(done)} "
             "folds without one. Use a larger --step, --fill, or --score-filled."
         )
-    folds = fold_table(results)
+    folds, skipped = fold_table(results), tuple(table.skipped.values())
     return Backtest(
         folds=folds,
         horizon=horizon_table(results),
         forecasts=pd.concat(tables, ignore_index=True),
-        summary={**summarize_folds(folds), "per_fold": results},
+        summary={**summarize_folds(folds), "per_fold": results, **skipped_json(skipped)},
+        num_series=table.num_series,
+        skipped=skipped,
     )
 
 

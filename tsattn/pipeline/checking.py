@@ -64,7 +64,7 @@ def check(
     rule = "The saved profile can be checked on the data it was made of only."
     data = training_data(fitted, data, rule=rule, option="--data")
     check_output(directory, overwrite=True, is_directory=True)
-    series, _ = read_known(data, fitted.schema, progress)
+    series = read_known(data, fitted.schema, progress).series
     name, windows = _shown_windows(fitted, series)
     profile = read_profile(directory)
     progress.note("replacing the cells of the profile one by one")

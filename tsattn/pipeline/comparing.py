@@ -76,12 +76,7 @@ def compare(
         TsattnError: a fit failed.
     """
     where = Engine(name=engine, address=dask_address, workers=dask_workers)
-    require(
-        num_seeds >= 1, "`seeds` must be at least 1.", f"seeds={num_seeds}", "Give a larger number."
-    )
-    wanted = [replace(options, attention=name) for name in dict.fromkeys(attentions)]
-    for each in wanted:
-        check_options(each)
+    wanted = wanted_fits(options, attentions, num_seeds)
     check_output(output, overwrite=overwrite, is_directory=True, kind=COMPARISON)
     if where.name == "dask":
         from tsattn.pipeline.dask_engine import check_engine
@@ -112,6 +107,21 @@ def compare(
         reason=reason,
         skipped=tuple(skipped),
     )
+
+
+def wanted_fits(options: FitOptions, attentions: Sequence[str], num_seeds: int) -> list[FitOptions]:
+    """Return the options of the fits with the first seed, one for each attention.
+
+    Raises:
+        UsageError: an option is wrong, or there is to be no fit.
+    """
+    require(
+        num_seeds >= 1, "`seeds` must be at least 1.", f"seeds={num_seeds}", "Give a larger number."
+    )
+    wanted = [replace(options, attention=name) for name in dict.fromkeys(attentions)]
+    for each in wanted:
+        check_options(each)
+    return wanted
 
 
 def _write(path: Path, content: dict[str, Any]) -> None:

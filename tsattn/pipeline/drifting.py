@@ -1,5 +1,6 @@
 """`explain --against`: whether a model looks elsewhere on new data than it did before."""
 
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -8,6 +9,7 @@ import pandas as pd
 from tsattn import plots
 from tsattn.attention_sums import mean_values, sum_attention
 from tsattn.config import require
+from tsattn.data.skipping import skipped_json
 from tsattn.errors import QualityGateError
 from tsattn.fitted import FittedForecaster
 from tsattn.forecasts import FLOAT_FORMAT
@@ -18,6 +20,7 @@ from tsattn.option_checks import parse_split
 from tsattn.outputs import PROFILE, atomic_directory
 from tsattn.pipeline.opening import RUNTIME, Model
 from tsattn.pipeline.shown_windows import (
+    ShownWindows,
     check_choice,
     check_profile_output,
     open_explainable,
@@ -44,6 +47,8 @@ class AttentionDrift(NamedTuple):
     against: str  # what `before` is
     num_windows: int
     num_windows_before: int
+    skipped: tuple[str, ...] = ()  # why, for each series of the data, or the other, left out
+    num_series: int = 1  # that the windows of the data are of
 
     def to_json(self) -> dict[str, Any]:
         """Return the drift as JSON-ready values."""
@@ -55,6 +60,7 @@ class AttentionDrift(NamedTuple):
             "num_windows_before": self.num_windows_before,
             "meaning": self.meaning,
             "features": features.to_dict("records"),
+            **skipped_json(self.skipped),
         }
 
 
@@ -66,6 +72,7 @@ def attention_drift(
     train_data: Data | None = None,
     split: str = "all",
     runtime: str = RUNTIME,
+    on_skip: Callable[[str], None] | None = None,
     output: Path | None = None,
     overwrite: bool = False,
     progress: Progress | None = None,
@@ -82,6 +89,7 @@ def attention_drift(
             used without it.
         split: Which windows of the new data, see `explain_windows`.
         runtime: What runs a model directory: `"onnx"` or `"keras"`.
+        on_skip: Of a panel: is told why a series of either data is skipped, see `explain_windows`.
         output: A folder to write `drift.csv`, `drift.json` and a plot to.
         overwrite: Whether a profile folder may be replaced.
         progress: Where notes and progress go.
@@ -102,17 +110,22 @@ def attention_drift(
     check_profile_output(output, model, overwrite=overwrite)
     progress = progress or Progress()
     fitted = open_explainable(model, runtime, progress)
+    skipped: tuple[str, ...] = ()
     if is_part:
         before = _profile_of_part(model, fitted, str(against), train_data, progress)
     else:
-        before = _profile(fitted, against, "all", progress)
-    now = _profile(fitted, data, split, progress)
+        shown = shown_windows(fitted, against, on_skip=on_skip, progress=progress)
+        before, skipped = _profile(shown, progress), shown.skipped
+    shown = shown_windows(fitted, data, split=split, on_skip=on_skip, progress=progress)
+    now = _profile(shown, progress)
     distance = _distance(model, fitted, now, before)
     drift = AttentionDrift(
         *distance,
         against=f"the {against} rows of the model" if is_part else _name(against),
         num_windows=int(now["num_windows"].iloc[0]),
         num_windows_before=int(before["num_windows"].iloc[0]),
+        skipped=(*skipped, *shown.skipped),
+        num_series=shown.num_series,
     )
     if output is not None:
         _write(drift, output, overwrite)
@@ -143,9 +156,9 @@ def check_bound(max_drift: float) -> None:
     )
 
 
-def _profile(fitted: FittedForecaster, data: Data, split: str, progress: Progress) -> pd.DataFrame:
+def _profile(shown: ShownWindows, progress: Progress) -> pd.DataFrame:
     """Return the profile over windows of some data."""
-    windows = shown_windows(fitted, data, split=split, progress=progress).windows
+    fitted, windows = shown.fitted, shown.windows
     compile_for(fitted.model, len(windows))
     with progress.bar("reading the attention") as bar:
         sums = sum_attention(fitted, windows, mean_values(windows), on_batch=bar)
@@ -172,7 +185,7 @@ def _profile_of_part(
         return read_profile(directory)
     rule = f"The {part} rows of the model are those of the data it was trained on."
     data = training_data(fitted, train_data, rule=rule, option="--train-data")
-    return _profile(fitted, data, part, progress)
+    return _profile(shown_windows(fitted, data, split=part, progress=progress), progress)
 
 
 def _has_test(fitted: FittedForecaster, directory: Path | None) -> bool:

@@ -11,8 +11,8 @@ from tsattn.data.windows import Windows
 from tsattn.errors import DataError, QualityGateError
 from tsattn.evaluation import MAX_FORECAST_ROWS, MODEL, Evaluation, evaluate_windows
 from tsattn.fitted import FittedForecaster
-from tsattn.pipeline.known_rows import read_known
 from tsattn.pipeline.opening import RUNTIME, Model, open_fitted
+from tsattn.pipeline.sound_series import read_sound
 from tsattn.pipeline.tables import Data
 from tsattn.progress import Progress
 from tsattn.running import compile_for
@@ -25,10 +25,21 @@ class NewDataResult:
     fitted: FittedForecaster
     series: TimeSeries
     evaluation: Evaluation
+    skipped: tuple[str, ...] = ()  # why, for each series of a panel that was left out
+
+    @property
+    def num_series(self) -> int:
+        """Number of series that were scored."""
+        return self.series.count_of(self.evaluation.windows.origins)
 
 
 def evaluate(
-    model: Model, data: Data, *, runtime: str = RUNTIME, progress: Progress | None = None
+    model: Model,
+    data: Data,
+    *,
+    runtime: str = RUNTIME,
+    on_skip: Callable[[str], None] | None = None,
+    progress: Progress | None = None,
 ) -> NewDataResult:
     """Score a model, beside the baselines, on the rows after those it was trained with.
 
@@ -36,12 +47,22 @@ def evaluate(
     that carry no time, every window counts. A model directory is run by ONNX Runtime or, with
     `runtime="keras"`, by Keras.
 
+    Args:
+        model: A model directory or a fitted forecaster.
+        data: A table with the columns of the training data.
+        runtime: What runs a model directory: `"onnx"` or `"keras"`.
+        on_skip: Of a panel: is told why a series is skipped, one that cannot be read or holds no
+            window, while the others are scored; None: one that cannot be read is an error.
+        progress: Where notes and progress go.
+
     Raises:
-        DataError: there is no such window.
+        SchemaMismatchError: the data differs from the training data.
+        DataError: there is no such window, or a series at fault that may not be skipped.
     """
     progress = progress or Progress()
     fitted = open_fitted(model, runtime, progress)
-    series, source = read_known(data, fitted.schema, progress)
+    known = read_sound(fitted, data, progress, on_skip, done="scored")
+    series, source = known.series, known.source
     if fitted.seen_until is None:
         progress.note(f"{source}: the rows carry no time; all of them are scored")
     strange = [name for name in series.series_ids if name not in (fitted.seen_until or {name})]
@@ -58,7 +79,9 @@ def evaluate(
     compile_for(fitted.model, len(windows))
     with progress.bar("evaluating") as bar:
         evaluation = evaluate_fitted(fitted, series, windows, on_batch=bar)
-    return NewDataResult(fitted=fitted, series=series, evaluation=evaluation)
+    return NewDataResult(
+        fitted=fitted, series=series, evaluation=evaluation, skipped=tuple(known.skipped.values())
+    )
 
 
 def evaluate_fitted(

@@ -1,5 +1,6 @@
 """`explain`: the attention profile of a model, as saved or on new data."""
 
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -44,6 +45,8 @@ class Explanation(NamedTuple):
     horizon: pd.DataFrame | None  # those of `attention/horizon.csv`; None without such a decoder
     ranking: pd.DataFrame | None  # those of `attention/ranking.csv`; None if nothing ranks features
     faithfulness: dict[str, Any] | None = None  # what the test of the profile found; None: untested
+    skipped: tuple[str, ...] = ()  # why, for each series of a panel that was left out
+    num_series: int | None = None  # that the windows are of; None for a saved profile
 
 
 def saved_explanation(model: str | Path) -> Explanation:
@@ -80,6 +83,7 @@ def explain(
     series: str | None = None,
     by: str | None = None,
     runtime: str = RUNTIME,
+    on_skip: Callable[[str], None] | None = None,
     output: Path | None = None,
     overwrite: bool = False,
     progress: Progress | None = None,
@@ -98,6 +102,7 @@ def explain(
             split=split,
             series=series,
             runtime=runtime,
+            on_skip=on_skip,
             output=output,
             overwrite=overwrite,
             progress=progress,
@@ -109,6 +114,7 @@ def explain(
         window=window,
         series=series,
         runtime=runtime,
+        on_skip=on_skip,
         output=output,
         overwrite=overwrite,
         progress=progress,
@@ -121,6 +127,7 @@ def rank_features(
     *,
     split: str = "all",
     runtime: str = RUNTIME,
+    on_skip: Callable[[str], None] | None = None,
     progress: Progress | None = None,
 ) -> pd.DataFrame:
     """Return which features the forecast of each target rests on, over windows of some data.
@@ -135,7 +142,7 @@ def rank_features(
         UsageError: nothing ranks the features. The others are those of `explain_windows`.
     """
     fitted = open_fitted(model, runtime, progress or Progress())
-    ranking = explain_windows(fitted, data, split=split, progress=progress).ranking
+    ranking = explain_windows(fitted, data, split=split, on_skip=on_skip, progress=progress).ranking
     if ranking is None:
         raise UsageError(
             "Features can be ranked only by attention scores that compare them. Received: a model "
@@ -150,6 +157,7 @@ def explain_horizon(
     *,
     split: str = "all",
     runtime: str = RUNTIME,
+    on_skip: Callable[[str], None] | None = None,
     progress: Progress | None = None,
 ) -> pd.DataFrame:
     """Return what a recurrent decoder looks at for each horizon step, over windows of some data.
@@ -168,7 +176,7 @@ def explain_horizon(
         f"a model with decoder {fitted.options.decoder}",
         "Fit one with --decoder recurrent, or call `explain`.",
     )
-    horizon = explain_windows(fitted, data, split=split, progress=progress).horizon
+    horizon = explain_windows(fitted, data, split=split, on_skip=on_skip, progress=progress).horizon
     assert horizon is not None
     return horizon
 
@@ -181,6 +189,7 @@ def explain_windows(
     window: object | None = None,
     series: str | None = None,
     runtime: str = RUNTIME,
+    on_skip: Callable[[str], None] | None = None,
     output: Path | None = None,
     overwrite: bool = False,
     progress: Progress | None = None,
@@ -196,6 +205,8 @@ def explain_windows(
             calls `origin_time`, or its row number where the rows carry no time. None for all.
         series: With `window`, the id of its series in a panel.
         runtime: What runs a model directory: `"onnx"` or `"keras"`.
+        on_skip: Of a panel: is told why a series is skipped, one that cannot be read or holds no
+            window, while the others are explained; None: one that cannot be read is an error.
         output: A folder to write profile, scores and plots to.
         overwrite: Whether a profile folder may be replaced.
         progress: Where notes and progress go.
@@ -203,14 +214,21 @@ def explain_windows(
     Raises:
         UsageError: the model has no attention, the window or the series is not one of the data, or
             the output exists or is the model.
-        DataError: the data holds no such window.
+        SchemaMismatchError: the data differs from the training data.
+        DataError: the data holds no such window, or a series at fault that may not be skipped.
     """
     check_choice(split, window, series)
     check_profile_output(output, model, overwrite=overwrite)
     progress = progress or Progress()
     fitted = open_explainable(model, runtime, progress)
     shown = shown_windows(
-        fitted, data, split=split, window=window, series=series, progress=progress
+        fitted,
+        data,
+        split=split,
+        window=window,
+        series=series,
+        on_skip=on_skip,
+        progress=progress,
     )
     compile_for(fitted.model, len(shown.windows))
     with progress.bar("reading the attention") as bar:
@@ -230,4 +248,6 @@ def explain_windows(
         profile=profile,
         horizon=horizon_frame(horizon, fitted.profile_target) if horizon else None,
         ranking=ranking_frame(fitted, evaluation, profile),
+        skipped=shown.skipped,
+        num_series=shown.num_series,
     )

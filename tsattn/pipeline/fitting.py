@@ -16,6 +16,7 @@ from tsattn.config import FitOptions
 from tsattn.data.calendar import calendar_names
 from tsattn.data.frequency import seasonality
 from tsattn.data.series import TimeSeries
+from tsattn.data.skipping import skipped_json
 from tsattn.data.splits import Split
 from tsattn.data.windows import Windows
 from tsattn.evaluation import Evaluation
@@ -76,7 +77,7 @@ class FitResult:
             for name, evaluation in self.evaluations.items()
         }
         tested = {} if self.faithfulness is None else {"faithfulness": self.faithfulness}
-        skipped = {"skipped": list(self.skipped)} if self.skipped else {}
+        skipped = skipped_json(self.skipped)
         return {"metrics": metrics, "notes": list(self.notes), **tested, **skipped}
 
 

@@ -2,15 +2,15 @@
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 import pandas as pd
 
-from tsattn.data.rows import group_rows
-from tsattn.data.screening import about_series
+from tsattn.data.rows import GroupedTable, group_rows
 from tsattn.data.series import TimeSeries, extend_series
-from tsattn.errors import DataError, SchemaMismatchError, TsattnError
+from tsattn.data.skipping import about_series, by_halves
+from tsattn.errors import DataError, TsattnError
 from tsattn.fitted import FittedForecaster
 from tsattn.forecasts import Forecast, point_and_quantiles, sorted_forecast
 from tsattn.pipeline.ahead import write_ahead
@@ -113,49 +113,35 @@ def forecast_table(
         SchemaMismatchError, DataError: a series at fault that may not be skipped.
     """
     tables = [
-        _GroupedTable(table, name, group_rows(table, fitted.schema, name))
-        for table, name in ((frame, source), *ahead)
+        GroupedTable.of(table, fitted.schema, name) for table, name in ((frame, source), *ahead)
     ]
-    groups = tables[0].groups
-    num_rows = num_rows or {name: len(rows) for name, rows in groups.items()}
-    return _forecast_series(fitted, list(groups), tables, rules or Rules(), num_rows)
-
-
-class _GroupedTable(NamedTuple):
-    frame: pd.DataFrame
-    source: str
-    groups: dict[str, np.ndarray]  # the rows of each series
-
-    def of_series(self, names: Sequence[str]) -> pd.DataFrame:
-        """Return the rows of some series, in their order."""
-        if len(names) == len(self.groups) and set(names) == set(self.groups):
-            return self.frame
-        parts = [self.groups[name] for name in names if name in self.groups]
-        rows = np.sort(np.concatenate(parts)) if parts else np.empty(0, np.int64)
-        return self.frame.iloc[rows]
+    num_rows = num_rows or {name: len(rows) for name, rows in tables[0].groups.items()}
+    return _forecast_series(fitted, tables, rules or Rules(), num_rows)
 
 
 def _forecast_series(
     fitted: FittedForecaster,
-    names: list[str],
-    tables: list[_GroupedTable],
+    tables: list[GroupedTable],
     rules: Rules,
     num_rows: Mapping[str, int],
 ) -> TableForecast:
-    """Forecast some series; the first table is the data, the others are known ahead."""
-    (frame, source), *ahead = [(table.of_series(names), table.source) for table in tables]
-    ahead = [(table, name) for table, name in ahead if len(table)]
-    try:
+    """Forecast all series; the first table is the data, the others are known ahead."""
+
+    def together(names: Sequence[str]) -> TableForecast:
+        (frame, source), *ahead = [(table.of_series(names), table.source) for table in tables]
+        ahead = [(table, name) for table, name in ahead if len(table)]
         return _forecast_together(fitted, frame, source, ahead, rules, num_rows)
-    except (DataError, SchemaMismatchError) as error:
-        if rules.on_skip is None or fitted.schema.id_column is None:
-            raise
-        if len(names) == 1:
-            return TableForecast(skipped=[about_series(error, names[0])])
-    half = len(names) // 2
-    result = _forecast_series(fitted, names[:half], tables, rules, num_rows)
-    result.add(_forecast_series(fitted, names[half:], tables, rules, num_rows))
-    return result
+
+    def at_fault(name: str, error: TsattnError) -> TableForecast:
+        return TableForecast(skipped=[about_series(error, name)])
+
+    names = list(tables[0].groups)
+    if rules.on_skip is None or fitted.schema.id_column is None:
+        return together(names)
+    first, *others = by_halves(names, together, at_fault)
+    for other in others:
+        first.add(other)
+    return first
 
 
 def _forecast_together(

@@ -1,5 +1,6 @@
 """`explain --by`: the attention profile of groups of windows."""
 
+from collections.abc import Callable
 from pathlib import Path
 from typing import NamedTuple
 
@@ -37,6 +38,8 @@ class GroupedExplanation(NamedTuple):
     # group, num_windows, feature, and the columns of `summarize_profile`; with `total`, the share
     # of attention and linear path together, where scores rank features.
     summary: pd.DataFrame
+    skipped: tuple[str, ...]  # why, for each series of a panel that was left out
+    num_series: int  # that the windows are of
 
 
 def explain_groups(
@@ -47,6 +50,7 @@ def explain_groups(
     split: str = "all",
     series: str | None = None,
     runtime: str = RUNTIME,
+    on_skip: Callable[[str], None] | None = None,
     output: Path | None = None,
     overwrite: bool = False,
     progress: Progress | None = None,
@@ -63,6 +67,7 @@ def explain_groups(
         split: See `explain_windows`.
         series: The id of a series of a panel; None for all.
         runtime: What runs a model directory: `"onnx"` or `"keras"`.
+        on_skip: Of a panel: is told why a series is skipped, see `explain_windows`.
         output: A folder to write `profile_by.csv`, `summary_by.csv` and a plot to.
         overwrite: Whether a profile folder may be replaced.
         progress: Where notes and progress go.
@@ -75,7 +80,9 @@ def explain_groups(
     check_profile_output(output, model, overwrite=overwrite)
     progress = progress or Progress()
     fitted = open_explainable(model, runtime, progress)
-    shown = shown_windows(fitted, data, split=split, series=series, progress=progress)
+    shown = shown_windows(
+        fitted, data, split=split, series=series, on_skip=on_skip, progress=progress
+    )
     groups = group_windows(by, shown.windows, shown.series, shown.table, shown.source)
     explanation = _explain_each(shown, by, groups, progress)
     if output is not None:
@@ -112,6 +119,8 @@ def _explain_each(
         meaning=groups.meaning,
         profile=pd.concat(profiles, ignore_index=True),
         summary=pd.concat(summaries, ignore_index=True),
+        skipped=shown.skipped,
+        num_series=shown.num_series,
     )
 
 

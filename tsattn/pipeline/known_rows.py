@@ -1,6 +1,6 @@
 """Telling the rows of new data that are known from those that lie ahead."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 import pandas as pd
@@ -24,6 +24,16 @@ class SplitTable:
 
     known: pd.DataFrame
     ahead: pd.DataFrame
+
+
+@dataclass(frozen=True, kw_only=True)
+class KnownRows:
+    """The known rows of new data."""
+
+    table: pd.DataFrame  # as they were read
+    series: TimeSeries  # on their grid of times
+    source: str  # what messages call the data
+    skipped: dict[str, str] = field(default_factory=dict)  # why, by series of a panel left out
 
 
 def split_known(
@@ -62,20 +72,40 @@ def split_known(
     return SplitTable(known=frame[is_known], ahead=frame[is_ahead])
 
 
-def read_known(data: Data, schema: Schema, progress: Progress) -> tuple[TimeSeries, str]:
-    """Return the known rows of new data as a series, and what messages call it; pass on notes.
+def read_known(data: Data, schema: Schema, progress: Progress) -> KnownRows:
+    """Return the known rows of new data; pass on notes.
 
     Raises:
         SchemaMismatchError: the data differs from the training data.
         DataError: gaps that the model was not told to fill, or other faults.
     """
+    frame, source, notes = check_new_data(data, schema)
+    with rows_in_files(data):
+        found = known_rows(frame, schema, source)
+    for note in (*notes, *found.series.notes):
+        progress.note(note)
+    return found
+
+
+def check_new_data(data: Data, schema: Schema) -> tuple[pd.DataFrame, str, list[str]]:
+    """Return new data as a table, rows numbered from 0, what messages call it, and notes.
+
+    Raises:
+        SchemaMismatchError: the table as a whole differs from the training data.
+    """
     frame, source, notes = as_table(data)
     check_matches(frame, schema, source)
-    with rows_in_files(data):
-        series = known_series(split_known(frame, schema, source).known, schema, source)
-    for note in (*notes, *series.notes):
-        progress.note(note)
-    return series, source
+    return frame.reset_index(drop=True), source, notes
+
+
+def known_rows(frame: pd.DataFrame, schema: Schema, source: str) -> KnownRows:
+    """Return the known rows of some rows of a table; errors have the rows of its index.
+
+    Raises:
+        SchemaMismatchError, DataError: as `split_known` and `known_series`.
+    """
+    table = split_known(frame, schema, source).known
+    return KnownRows(table=table, series=known_series(table, schema, source), source=source)
 
 
 def known_series(frame: pd.DataFrame, schema: Schema, source: str) -> TimeSeries:

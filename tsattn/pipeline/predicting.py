@@ -1,14 +1,14 @@
 """`predict`: the forecast that follows the last known row of every series."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 
 import pandas as pd
 
 from tsattn.config import require
 from tsattn.data.differences import check_matches
-from tsattn.data.places import place_of, rows_in_files
+from tsattn.data.places import named_in_files, rows_in_files
 from tsattn.data.series import check_columns, needed_columns
-from tsattn.errors import DataError, RowError, SchemaMismatchError, TsattnError
+from tsattn.data.skipping import common_kind
 from tsattn.fitted import FittedForecaster
 from tsattn.pipeline.ahead import ahead_schema
 from tsattn.pipeline.forecasting import Rules, TableForecast, forecast_table
@@ -159,25 +159,16 @@ def finish(result: TableForecast, rules: Rules, data: Data) -> None:
         QualityGateError: the model is worse than the gate of the rules.
     """
     source = source_of(data)
-    skipped = [
-        error.at(place_of(data, error.row)) if isinstance(error, RowError) else error
-        for error in result.skipped
-    ]
+    skipped = [named_in_files(error, data) for error in result.skipped]
     if not result.num_series and len(skipped) == 1:
         raise skipped[0]
     if rules.on_skip is not None:
         for reason in skipped:
             rules.on_skip(str(reason))
     if not result.num_series:
-        raise _error_of(skipped)(
+        raise common_kind(skipped)(
             f"{source}: a series must be complete to be forecast. Received: {len(skipped)} "
             "series, none of which is. Complete them as said for each."
         )
     if rules.gate is not None:
         rules.gate.check(result.score, source)
-
-
-def _error_of(skipped: Sequence[TsattnError]) -> type[TsattnError]:
-    """Return the kind of error that all reasons are of, and `DataError` for several kinds."""
-    is_schema = all(isinstance(error, SchemaMismatchError) for error in skipped)
-    return SchemaMismatchError if is_schema else DataError

@@ -10,8 +10,8 @@ from tsattn.config import NUM_BATCHES, FitOptions, listed, require
 from tsattn.data.calendar import check_calendar, choose_calendar
 from tsattn.data.inputs import scaled_windows
 from tsattn.data.scaling import Scaler, check_targets, fit_scaler
-from tsattn.data.screening import Faults
 from tsattn.data.series import TimeSeries
+from tsattn.data.skipping import Faults
 from tsattn.data.splits import Split, split_series
 from tsattn.data.windows import Windows, choose_lookback_horizon, origins_of_fit
 from tsattn.errors import DataError
@@ -49,7 +49,7 @@ def prepare(
         UsageError: options that do not fit together or to the data.
         DataError: data that cannot be used.
     """
-    faults = None if on_skip is None or not options.id_col else Faults(on_skip)
+    faults = Faults.of_panel(options.id_col, on_skip)
     series, notes = read_series(data, options, faults)
     shares = parse_split(options.split)
     source = source_of(data)

@@ -10,8 +10,9 @@ import numpy as np
 from tsattn.config import SCHEMA_OPTIONS, FitOptions
 from tsattn.data.column_table import ColumnTable, open_columns
 from tsattn.data.schema import infer_schema
-from tsattn.data.screening import Faults, check_known, sound_rows
+from tsattn.data.screening import check_known, sound_rows
 from tsattn.data.series import TimeSeries, series_from_frame, take_series
+from tsattn.data.skipping import Faults
 from tsattn.data.splits import Split
 from tsattn.data.table import Table
 from tsattn.data.windows import origins_of_fit
@@ -84,17 +85,43 @@ def with_windows(
     Raises:
         DataError: no series is left.
     """
-    lookback, horizon = options.lookback or 0, options.horizon or 0
+    parts = (split.train, split.val, split.test)
+    origins = np.concatenate([origins_of_fit(series, part, options).origins for part in parts])
+    return with_origins(series, origins, options, faults, source, where=", these in one split")
+
+
+def with_origins(
+    series: TimeSeries,
+    origins: np.ndarray,
+    options: FitOptions,
+    faults: Faults,
+    source: str,
+    *,
+    where: str = "",
+    remedy: str = "Use a shorter --lookback or --horizon, or give more rows.",
+) -> TimeSeries:
+    """Return the series that some origins, (windows,) int64, lie in; the options are settled.
+
+    Args:
+        series: The series.
+        origins: Those of all windows.
+        options: What tells the size of a window.
+        faults: Is told of every other series.
+        source: What messages call the data.
+        where: Said of the rows of a window.
+        remedy: What to do about it.
+
+    Raises:
+        DataError: no series is left.
+    """
     has_window = np.zeros(len(series.series_ids), dtype=bool)
-    for parts in (split.train, split.val, split.test):
-        found = origins_of_fit(series, parts, options)
-        has_window[series.series_of(found.origins)] = True
+    has_window[series.series_of(origins)] = True
     rows = np.diff(series.borders)
     for i in np.flatnonzero(~has_window):
         reason = (
-            f"{source}: a series must hold a window: {lookback} rows and {horizon} after them, "
-            f"these in one split, with no value missing. Received: {rows[i]} rows. Use a shorter "
-            "--lookback or --horizon, or give more rows."
+            f"{source}: a series must hold a window: {options.lookback} rows and "
+            f"{options.horizon} after them{where}, with no value missing. Received: {rows[i]} "
+            f"rows. {remedy}"
         )
         faults.add(series.series_ids[i], DataError(reason))
     return _left(series, has_window, faults, source)

@@ -1,21 +1,25 @@
 """Cutting a table at the origins of a backtest, so that nothing later can be read."""
 
 import hashlib
-from dataclasses import dataclass
+from collections.abc import Callable
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
 import pandas as pd
 
 from tsattn.config import SCHEMA_OPTIONS, FitOptions, require
-from tsattn.data.rows import group_rows, row_numbers
+from tsattn.data.rows import GroupedTable, group_rows, row_numbers
 from tsattn.data.schema import infer_schema
 from tsattn.data.series import TimeSeries, series_from_frame
+from tsattn.data.skipping import Faults
 from tsattn.data.time_zone import fit_time_zone
 from tsattn.data.timestamps import parse_times
-from tsattn.data.windows import choose_lookback_horizon
+from tsattn.data.windows import choose_lookback_horizon, origins_of_fit
 from tsattn.errors import DataError
 from tsattn.option_checks import parse_split
+from tsattn.pipeline.reading_series import with_origins
+from tsattn.pipeline.sound_series import screened_frame
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -31,6 +35,8 @@ class RollingTable:
     grid: pd.Index  # all time steps, rising; those without a row too
     num_folds: int
     step: int
+    num_series: int
+    skipped: dict[str, str] = field(default_factory=dict)  # why, by series of a panel left out
 
     def first_time(self, fold: int) -> Any:
         """Return the time of the first target of a fold, counted from 0."""
@@ -59,7 +65,13 @@ class RollingTable:
 
 
 def roll(
-    frame: pd.DataFrame, source: str, options: FitOptions, *, folds: int, step: int | None
+    frame: pd.DataFrame,
+    source: str,
+    options: FitOptions,
+    *,
+    folds: int,
+    step: int | None,
+    on_skip: Callable[[str], None] | None = None,
 ) -> tuple[RollingTable, FitOptions]:
     """Find the folds of a table, and settle what must be the same in all of them.
 
@@ -72,11 +84,31 @@ def roll(
         options: Those of every fit.
         folds: Number of folds, at the end of the table.
         step: Time steps in a fold; the horizon if None.
+        on_skip: Of a panel: is told why a series is left out, see `backtest`.
 
     Raises:
         UsageError: the step is shorter than the horizon.
         DataError: the table cannot be used, or is too short.
     """
+    faults = Faults.of_panel(options.id_col, on_skip)
+    if faults is None:
+        table, settled, _ = _roll(frame, source, options, folds, step)
+        return table, settled
+    frame = screened_frame(frame, source, options, faults)
+    while True:
+        table, settled, series = _roll(frame, source, options, folds, step)
+        origins = origins_of_fit(series, series.parts, settled).origins
+        left = with_origins(series, origins, settled, faults, source)
+        if left is series:
+            return replace(table, skipped=faults.reasons), settled
+        # What is left may be of fewer time steps, which are the folds then.
+        frame = GroupedTable.of(frame, series.schema, source).of_series(left.series_ids)
+
+
+def _roll(
+    frame: pd.DataFrame, source: str, options: FitOptions, folds: int, step: int | None
+) -> tuple[RollingTable, FitOptions, TimeSeries]:
+    """Return the folds of a table, the settled options and the series; see `roll`."""
     schema, _ = infer_schema(
         frame, source=source, **{name: getattr(options, name) for name in SCHEMA_OPTIONS}
     )
@@ -102,7 +134,15 @@ def roll(
     if len(series.schema.time_columns) == 1 and series.schema.time_zone is not None:
         # The first folds may be too short to tell the zone of local days.
         frame = frame.assign(**{series.schema.time_columns[0]: times})
-    return RollingTable(frame=frame, times=times, grid=grid, num_folds=folds, step=step), options
+    table = RollingTable(
+        frame=frame,
+        times=times,
+        grid=grid,
+        num_series=len(series.series_ids),
+        num_folds=folds,
+        step=step,
+    )
+    return table, options, series
 
 
 def _settled(

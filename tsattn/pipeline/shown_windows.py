@@ -1,5 +1,6 @@
 """The windows of some data that an explanation is about."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -14,9 +15,9 @@ from tsattn.errors import DataError, UsageError
 from tsattn.fitted import FittedForecaster
 from tsattn.option_checks import parse_split
 from tsattn.outputs import PROFILE, check_output
-from tsattn.pipeline.known_rows import known_series, split_known
 from tsattn.pipeline.opening import Model, open_fitted
-from tsattn.pipeline.tables import Data, as_table
+from tsattn.pipeline.sound_series import read_sound
+from tsattn.pipeline.tables import Data
 from tsattn.progress import Progress
 
 SPLITS = ("train", "val", "test", "all")
@@ -31,6 +32,12 @@ class ShownWindows:
     series: TimeSeries  # the same rows on their grid of times
     source: str  # what messages call the data
     windows: Windows
+    skipped: tuple[str, ...]  # why, for each series of a panel that was left out
+
+    @property
+    def num_series(self) -> int:
+        """Number of series that the windows are of."""
+        return self.series.count_of(self.windows.origins)
 
 
 def open_explainable(model: Model, runtime: str, progress: Progress) -> FittedForecaster:
@@ -86,6 +93,7 @@ def shown_windows(
     split: str = "all",
     window: object | None = None,
     series: str | None = None,
+    on_skip: Callable[[str], None] | None = None,
     progress: Progress,
 ) -> ShownWindows:
     """Return the windows of some data that are chosen.
@@ -98,40 +106,41 @@ def shown_windows(
         window: The origin of the only window: the time of its first forecast step, or its row
             number where the rows carry no time. None for all.
         series: The id of the only series of a panel. None for all.
+        on_skip: Of a panel: is told why a series is skipped, see `read_sound`.
         progress: Where notes go.
 
     Raises:
         UsageError: a time that cannot be read, a series that there is not, or one that is not said.
-        DataError: there is no such window.
+        DataError: there is no such window, or the series is at fault.
     """
-    frame, source, notes = as_table(data)
-    table = split_known(frame, fitted.schema, source).known
-    rows = known_series(table, fitted.schema, source)
-    for note in (*notes, *rows.notes):
-        progress.note(note)
+    shares = () if split == "all" else parse_split(fitted.options.split)
+    known = read_sound(fitted, data, progress, on_skip, done="explained", split=shares)
+    rows, source = known.series, known.source
     found = fitted.find_origins(rows, _parts(fitted, rows, split))
     if not len(found.origins):
         raise DataError(
             f"{source}: the data must hold a window of {fitted.lookback} + {fitted.horizon} rows. "
             f"Received: {rows.num_rows} rows, split {split}. Give more data."
         )
+    if series in known.skipped:
+        raise DataError(known.skipped[series])
     origins = _of_series(rows, found.origins, series, source)
     if window is not None:
         origins = _at_time(rows, origins, window, source)
     return ShownWindows(
         fitted=fitted,
-        table=table,
+        table=known.table,
         series=rows,
         source=source,
         windows=fitted.windows(rows, origins),
+        skipped=tuple(known.skipped.values()),
     )
 
 
 def _parts(fitted: FittedForecaster, series: TimeSeries, split: str) -> list[slice]:
     if split != "all":
         return list(split_series(series, parse_split(fitted.options.split)).part(split))
-    borders = zip(series.borders[:-1], series.borders[1:], strict=True)
-    return [slice(int(start), int(end)) for start, end in borders]
+    return series.parts
 
 
 def _of_series(

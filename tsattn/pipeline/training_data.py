@@ -4,12 +4,11 @@ from pathlib import Path
 
 import pandas as pd
 
-from tsattn.config import SCHEMA_OPTIONS
-from tsattn.data.column_table import ColumnTable
-from tsattn.data.screening import Faults, sound_rows
+from tsattn.data.skipping import Faults
 from tsattn.errors import UsageError
 from tsattn.fitted import FittedForecaster
 from tsattn.model_directory import file_sha256
+from tsattn.pipeline.sound_series import screened_frame
 from tsattn.pipeline.tables import Data, as_table
 
 
@@ -56,12 +55,5 @@ def without_faults(fitted: FittedForecaster, data: Data) -> Data:
 
 def sound_frame(fitted: FittedForecaster, frame: pd.DataFrame, source: str) -> pd.DataFrame:
     """Return the table a model was trained on without the series that `fit` skips by their rows."""
-    options = fitted.options
-    if not options.id_col:
-        return frame
-    faults = Faults(lambda _: None)
-    columns = {name: getattr(options, name) for name in SCHEMA_OPTIONS}
-    table, _, _ = sound_rows(ColumnTable.of_frame(frame), source, faults, **columns)
-    if not faults.reasons:
-        return frame
-    return pd.DataFrame({name: table[name] for name in table.columns})
+    faults = Faults.of_panel(fitted.options.id_col, lambda _: None)
+    return frame if faults is None else screened_frame(frame, source, fitted.options, faults)
