@@ -85,3 +85,13 @@ def test_gap_in_the_last_rows_is_located_in_the_table(shuffled, model_directory,
     place = f"row {row % 48 if row < 48 else row - 48} of part{int(row >= 48)}.csv"
     with pytest.raises(DataError, match=rf"first at {place}, 2021-03-04 18:00:00\)"):
         evaluate(model_directory, tmp_path / "load.csv")
+
+
+def test_remedies_for_new_data_are_no_options_of_a_fit(model_directory) -> None:
+    frame = load_frame(97)
+    repeated = frame.assign(time=frame.time.where(frame.index != 90, frame.time[89]))
+    with pytest.raises(DataError, match=r"1 duplicates .*\. Remove them, or fit a model with"):
+        predict(model_directory, repeated)
+    infinite = frame.assign(wind=frame.wind.where(frame.index != 90, np.inf))
+    with pytest.raises(DataError, match=r"first inf at row 90\)\. Replace them\.$"):
+        evaluate(model_directory, infinite)

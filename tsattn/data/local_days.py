@@ -33,7 +33,7 @@ def find_local_zone(times: pd.DatetimeIndex) -> str | None:
     if len(unique) < 3 or np.median(np.diff(unique.as_unit("ns").asi8)) < _SHORTEST:
         return None
     own, _ = _clock_share(unique)
-    if own == 1:
+    if own == 1 or _follows_clock(unique):
         return None
     best, found = (False, max(own, _MOST), True), None
     for name, moments in _readings(unique):
@@ -46,6 +46,13 @@ def find_local_zone(times: pd.DatetimeIndex) -> str | None:
         if best == (True, 1, True):
             break
     return found
+
+
+def _follows_clock(times: pd.DatetimeIndex) -> bool:
+    """Return whether times are written in a zone that puts its clock forward and back in them."""
+    if times.tz is None:
+        return False
+    return bool((times.tz_localize(None) - times.tz_convert(None)).nunique() > 1)
 
 
 def _readings(times: pd.DatetimeIndex) -> Iterator[tuple[str, pd.DatetimeIndex]]:

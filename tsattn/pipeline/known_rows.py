@@ -15,7 +15,15 @@ from tsattn.errors import DataError, RowError
 from tsattn.pipeline.tables import Data, as_table
 from tsattn.progress import Progress
 
-_FIT_REMEDY = "Fill them with --fill ffill|seasonal"
+# The model decides about filling and columns: new data cannot ask for others.
+_REMEDIES = {
+    "Fill them with --fill ffill|seasonal": "Complete them, or fit the model with --fill "
+    "ffill|seasonal",
+    "Replace them, or leave them empty and use --fill.": "Replace them.",
+    "Remove them; name all columns that make the time with --time-col, or the column that tells "
+    "series apart with --id-col.": "Remove them, or fit a model with --id-col if they are of "
+    "several series.",
+}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -115,12 +123,15 @@ def known_series(frame: pd.DataFrame, schema: Schema, source: str) -> TimeSeries
         SchemaMismatchError: a column is missing.
         DataError: gaps that the model was not told to fill, or other faults.
     """
-    # The model decides about filling: new data cannot ask for it.
-    remedy = "Complete them, or fit the model with --fill ffill|seasonal"
     try:
         with rows_by_index(frame):
             return series_from_frame(frame, schema, source)
     except RowError as error:
-        raise error.replaced(_FIT_REMEDY, remedy) from None
+        for of_fit, remedy in _REMEDIES.items():
+            error = error.replaced(of_fit, remedy)
+        raise error from None
     except DataError as error:
-        raise type(error)(str(error).replace(_FIT_REMEDY, remedy)) from None
+        text = str(error)
+        for of_fit, remedy in _REMEDIES.items():
+            text = text.replace(of_fit, remedy)
+        raise type(error)(text) from None
