@@ -346,4 +346,4 @@ def test_series_of_a_folder_have_the_ids_of_the_fit_when_they_are_evaluated(tmp_
     save(fitted, tmp_path / "model")
     frame[frame["town"] == "c"].assign(town="d").to_csv(tmp_path / "new.csv", index=False)
     done = run("evaluate", tmp_path / "model", tmp_path / "new.csv")
-    assert "new.csv: all rows of series not trained with: 'd'" in done.stderr
+    assert "new.csv: all rows are scored of series not trained with: 'd'" in done.stderr

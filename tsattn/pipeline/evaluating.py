@@ -65,9 +65,6 @@ def evaluate(
     series, source = known.series, known.source
     if fitted.seen_until is None:
         progress.note(f"{source}: the rows carry no time; all of them are scored")
-    strange = [name for name in series.series_ids if name not in (fitted.seen_until or {name})]
-    if strange:
-        progress.note(f"{source}: all rows of series not trained with: {listed(strange)}")
     found = fitted.find_origins(series, unseen_rows(series, fitted.seen_until or {}))
     if not len(found.origins):
         raise DataError(_nothing_unseen(fitted, series, source))
@@ -75,6 +72,12 @@ def evaluate(
     left_out = [name for i, name in enumerate(series.series_ids) if i not in scored]
     if left_out:
         progress.note(f"{source}: no unseen window in series {listed(left_out)}")
+    known = {*left_out, *(fitted.seen_until or series.series_ids)}
+    strange = [name for name in series.series_ids if name not in known]
+    if strange:
+        progress.note(
+            f"{source}: all rows are scored of series not trained with: {listed(strange)}"
+        )
     windows = fitted.windows(series, found.origins)
     compile_for(fitted.model, len(windows))
     with progress.bar("evaluating") as bar:
