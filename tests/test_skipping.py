@@ -25,7 +25,7 @@ TOWNS, ROWS = "abcdefghij", 157
 REASONS = {
     "b": ["column 'load' must be numbers. Received: 'oops' at row 159. Correct the value"],
     "c": [
-        "column 'wind' has 1 missing values (first at 2021-03-01 07:00:00 of",
+        "column 'wind' has 1 missing values (first at row 315, 2021-03-01 07:00:00 of",
         "Complete them, or fit the model",
     ],
     "d": ["1 duplicates (", "Remove them"],

@@ -72,8 +72,8 @@ def evaluate(
     left_out = [name for i, name in enumerate(series.series_ids) if i not in scored]
     if left_out:
         progress.note(f"{source}: no unseen window in series {listed(left_out)}")
-    known = {*left_out, *(fitted.seen_until or series.series_ids)}
-    strange = [name for name in series.series_ids if name not in known]
+    trained = {*left_out, *(fitted.seen_until or series.series_ids)}
+    strange = [name for name in series.series_ids if name not in trained]
     if strange:
         progress.note(
             f"{source}: all rows are scored of series not trained with: {listed(strange)}"
