@@ -8,6 +8,7 @@ import pandas as pd
 import pytest
 
 from tsattn.baselines import LinearBaseline, _ridge_weights
+from tsattn.blending import blend_linear_path, cautious_share
 from tsattn.data.schema import Schema
 from tsattn.data.windows import make_windows
 from tsattn.layers import LinearPath
@@ -15,7 +16,6 @@ from tsattn.linear_profiles import linear_frame
 from tsattn.models import WindowShape, build_forecaster
 from tsattn.profiles import ProfileSum
 from tsattn.running import run_batches
-from tsattn.training import blend_linear_path
 
 ROWS, FEATURES, TARGETS, COVARIATES, CALENDAR = 101, 5, 2, 1, 2
 LOOKBACK, HORIZON = 11, 7
@@ -43,10 +43,10 @@ def to_numpy(tensor: object) -> np.ndarray:
     return keras.ops.convert_to_numpy(tensor)
 
 
-def windows(seed: int = 0):
+def windows(seed: int = 0, rows: int = ROWS):
     """Return windows whose last feature and the calendar are known ahead."""
-    values = random_array(ROWS, FEATURES, seed=seed).cumsum(axis=0)
-    calendar = random_array(ROWS, CALENDAR, seed=seed + 1)
+    values = random_array(rows, FEATURES, seed=seed).cumsum(axis=0)
+    calendar = random_array(rows, CALENDAR, seed=seed + 1)
     return make_windows(
         values,
         lookback=LOOKBACK,
@@ -178,8 +178,10 @@ def forecasts(model, many) -> np.ndarray:
 
 @pytest.mark.parametrize("inputs", REGRESSORS)
 @pytest.mark.parametrize("num_quantiles", [None, 3])
-def test_blend_has_the_share_with_the_least_squared_error(inputs: str, num_quantiles) -> None:
-    many = windows(seed=5)
+def test_blend_has_the_share_with_the_least_squared_error_and_a_standard_error_more(
+    inputs: str, num_quantiles
+) -> None:
+    many = windows(seed=5, rows=600)
     batch = many.gather(slice(None))
     # Twice what fits best, so that about half of it is.
     weights = 2 * _ridge_weights(many, inputs, CALENDAR)[-1]
@@ -189,10 +191,23 @@ def test_blend_has_the_share_with_the_least_squared_error(inputs: str, num_quant
     shares = blend_linear_path(model, many)
     point = before[..., 1] if num_quantiles else before
     gap, error = linear.forecast(batch) - point, batch.targets - point
-    product, square = (gap * error).sum(axis=(0, 1)), np.square(gap).sum(axis=(0, 1))
-    expected = np.clip(product / square, 0, 1)
+    count = len(many) // (LOOKBACK + HORIZON)
+    assert count > 2
+    block = np.arange(len(many)) * count // len(many)
+    products, squares = (
+        np.array([part[block == i].sum(axis=(0, 1)) for i in range(count)])
+        for part in (gap * error, np.square(gap))
+    )
+    least = products.sum(axis=0) / squares.sum(axis=0)
+    without = np.array(
+        [
+            np.delete(products, i, axis=0).sum(axis=0) / np.delete(squares, i, axis=0).sum(axis=0)
+            for i in range(count)
+        ]
+    )
+    expected = np.clip(least + without.std(axis=0) * np.sqrt(count - 1), 0, 1)
     np.testing.assert_allclose(shares, expected, rtol=1e-3, atol=1e-5)
-    assert ((shares > 0.1) & (shares < 0.9)).any()
+    assert ((shares > 0.1) & (shares < 0.99)).any()
     np.testing.assert_allclose(to_numpy(model.get_layer("linear_path").share), shares, rtol=1e-6)
     after = forecasts(model, many)
     after = after[..., 1] if num_quantiles else after
@@ -200,10 +215,18 @@ def test_blend_has_the_share_with_the_least_squared_error(inputs: str, num_quant
     def mse(forecast):
         return np.square(forecast - batch.targets).mean(axis=(0, 1))
 
-    bound = np.minimum(mse(point), mse(linear.forecast(batch)))
-    assert (mse(after) <= bound * (1 + 1e-4)).all()
+    assert (mse(after) <= mse(linear.forecast(batch)) * (1 + 1e-4)).all()
     np.testing.assert_allclose(after, point + np.array(shares) * gap, rtol=1e-3, atol=1e-4)
     np.testing.assert_allclose(blend_linear_path(model, many), shares, rtol=1e-5)  # once more
+
+
+def test_share_is_larger_where_few_blocks_speak_for_the_network() -> None:
+    generator = np.random.default_rng(0)
+    said = generator.normal(0.5, 0.3, size=(64, 1))
+    few, many = (cautious_share(said[:n], np.ones((n, 1))) for n in (4, 64))
+    assert 0.5 < many < 0.6 < few <= 1
+    assert cautious_share(np.array([[0.5]]), np.ones((1, 1))) == 0.5  # no error is known
+    np.testing.assert_array_equal(cautious_share(np.zeros((3, 2)), np.zeros((3, 2))), [0, 0])
 
 
 def test_blend_takes_no_path_that_is_worse_and_all_of_one_that_is_exact() -> None:

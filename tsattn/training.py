@@ -15,8 +15,8 @@ from tsattn.data.windows import Windows
 from tsattn.errors import TrainingDivergedError, TrainingInterruptedError
 from tsattn.layers import BottleneckAttention
 from tsattn.losses import MemberLoss, make_loss
-from tsattn.models import LINEAR_PATH, TARGETS, training_model
-from tsattn.running import compile_for, helps_to_compile, model_inputs, run_batches
+from tsattn.models import TARGETS, training_model
+from tsattn.running import compile_for, helps_to_compile, run_batches
 from tsattn.schedules import DrawsByEpoch, Schedule, num_warm_up_epochs, rising_and_falling
 from tsattn.tensor_names import ATTENTION_SCORES, FORECAST, FUTURE_SCORES
 from tsattn.training_batches import TrainingBatches
@@ -72,7 +72,7 @@ def train(
     The learning rate rises in a line at first and then falls with a cosine to the last epoch
     (Loshchilov & Hutter 2017, arXiv 1608.03983, equation 5, without restarts). The model ends with
     the weights of its best epoch, also when it is interrupted from the keyboard. A linear path has
-    no share in the forecast yet, see `blend_linear_path`.
+    no share in the forecast yet, see `tsattn.blending`.
 
     The nats of `BottleneckAttention` cost nothing in the first three epochs (fewer if no more are
     asked for), which do not count for stopping and the best epoch. A recurrent
@@ -248,33 +248,3 @@ class _EpochEnd(keras.callbacks.Callback):
                 nats = outputs[ATTENTION_SCORES].sum() + ahead.sum()
                 total += self.price_per_nat * float(nats)
         return total / len(self.val_windows)
-
-
-def blend_linear_path(model: keras.Model, windows: Windows) -> np.ndarray:
-    """Give the linear path of a forecaster the share that fits validation windows best.
-
-    The share of each target is the one with the least squared error, between 0 and 1: so the
-    forecast is no worse there than without the path, or than the path alone (Bates & Granger 1969,
-    "The combination of forecasts").
-
-    Returns:
-        (targets,) shares; zeros for a model without such a path.
-    """
-    if LINEAR_PATH not in {layer.name for layer in model.layers}:
-        return np.zeros(windows.num_targets)
-    path = model.get_layer(LINEAR_PATH)
-    path.share.assign(np.zeros(windows.num_targets))
-    product, square = np.zeros((2, windows.num_targets))
-    for _, batch, outputs in run_batches(model, windows):
-        inputs = model_inputs(batch)
-        linear = keras.ops.convert_to_numpy(
-            path.linear_forecast(inputs["inputs"], inputs.get("future_inputs"))
-        )
-        forecast = outputs[FORECAST]
-        point = forecast[..., path.median] if forecast.ndim == 4 else forecast
-        gap = (linear - point).astype(np.float64)
-        product += (gap * (batch.targets - point)).sum(axis=(0, 1))
-        square += np.square(gap).sum(axis=(0, 1))
-    share = np.clip(product / np.maximum(square, np.finfo(float).tiny), 0, 1)
-    path.share.assign(share)
-    return share

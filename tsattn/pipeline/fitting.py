@@ -10,6 +10,7 @@ import pandas as pd
 
 from tsattn.backend import select_backend
 from tsattn.baselines import fit_linear
+from tsattn.blending import blend_linear_path
 from tsattn.building import build_model
 from tsattn.checkpoints import Checkpoint
 from tsattn.config import FitOptions
@@ -38,7 +39,7 @@ from tsattn.profile_frames import profile_frame
 from tsattn.progress import Progress
 from tsattn.report import split_metrics, write_report
 from tsattn.saved_attention import FAITHFULNESS
-from tsattn.training import History, blend_linear_path, train
+from tsattn.training import History, train
 
 TRAIN_OPTIONS = (
     "loss", "learning_rate", "batch_size", "epochs", "patience", "clip_norm", "windows_per_epoch",

@@ -1,0 +1,63 @@
+"""How much of a forecast is the linear path's."""
+
+import keras
+import numpy as np
+
+from tsattn.data.windows import Windows
+from tsattn.models import LINEAR_PATH
+from tsattn.running import model_inputs, run_batches
+from tsattn.tensor_names import FORECAST
+
+
+def blend_linear_path(model: keras.Model, windows: Windows) -> np.ndarray:
+    """Give the linear path of a forecaster the share that validation windows speak for.
+
+    See `cautious_share`; the blocks are as long as a window reaches.
+
+    Returns:
+        (targets,) shares; zeros for a model without such a path.
+    """
+    if LINEAR_PATH not in {layer.name for layer in model.layers}:
+        return np.zeros(windows.num_targets)
+    path = model.get_layer(LINEAR_PATH)
+    path.share.assign(np.zeros(windows.num_targets))
+    num_blocks = max(len(windows) // (windows.lookback + windows.horizon), min(len(windows), 2))
+    products, squares = np.zeros((2, num_blocks, windows.num_targets))
+    for index, batch, outputs in run_batches(model, windows):
+        inputs = model_inputs(batch)
+        linear = keras.ops.convert_to_numpy(
+            path.linear_forecast(inputs["inputs"], inputs.get("future_inputs"))
+        )
+        forecast = outputs[FORECAST]
+        point = forecast[..., path.median] if forecast.ndim == 4 else forecast
+        gap = (linear - point).astype(np.float64)
+        block = np.arange(index.start, index.stop) * num_blocks // len(windows)
+        np.add.at(products, block, (gap * (batch.targets - point)).sum(axis=1))
+        np.add.at(squares, block, np.square(gap).sum(axis=1))
+    share = cautious_share(products, squares)
+    path.share.assign(share)
+    return share
+
+
+def cautious_share(products: np.ndarray, squares: np.ndarray) -> np.ndarray:
+    """Return the share of the simpler of two forecasts.
+
+    It is the one with the least squared error (Bates & Granger 1969, "The combination of
+    forecasts") and a standard error more: what few windows say for the network may be chance
+    (Breiman et al. 1984, "Classification and regression trees", section 3.4.3). The standard error
+    is that of a jackknife which leaves out a block of windows at a time (Kuensch 1989, "The
+    jackknife and the bootstrap for general stationary observations").
+
+    Args:
+        products: (blocks, targets) sums of gap times error: the simpler forecast less the other
+            one, times the truth less the other one.
+        squares: (blocks, targets) sums of the squared gap.
+
+    Returns:
+        (targets,) shares from 0 to 1.
+    """
+    count, least = len(products), np.finfo(float).tiny
+    product, square = products.sum(axis=0), squares.sum(axis=0)
+    others = (product - products) / np.maximum(square - squares, least)  # a block left out
+    error = np.sqrt((count - 1) / count * np.square(others - others.mean(axis=0)).sum(axis=0))
+    return np.asarray(np.clip(product / np.maximum(square, least) + error, 0, 1))
