@@ -155,7 +155,8 @@ def test_linear_baseline_is_a_weighted_sum_of_what_it_reads() -> None:
             values = linear.values_read(batch, levels)
             assert values.shape == (13, TARGETS, count)
             changes.append(np.einsum("wtr,trh->wht", values, weights))
-        forecast = changes[0] + linear.weights[:, -1].T + batch.inputs[:, -1:, :TARGETS]
+        start = batch.inputs[:, :, :TARGETS].mean(axis=1, keepdims=True)
+        forecast = changes[0] + linear.weights[:, -1].T + start
         np.testing.assert_allclose(forecast, linear.forecast(batch), rtol=1e-4, atol=1e-3)
         # other levels move every forecast by the same constant
         constant = np.ptp(changes[1] - changes[0], axis=0)
@@ -278,16 +279,17 @@ def test_linear_frame_agrees_with_a_loop_over_windows(inputs: str) -> None:
             for w in range(len(many)):
                 if role == "past":
                     column = SCHEMA.features.index(name)
-                    start = batch.inputs[w, -1, column] if name == target else LEVELS[column]
+                    own = batch.inputs[w, :, column].mean()
+                    start = own if name == target else LEVELS[column]
                     value = batch.inputs[w, -lag, column] - start
                 elif name == "plan":
                     value = batch.future_inputs[w, -lag, 0]
                 else:
                     value = batch.future_inputs[w, 0, 1 + ("hour_sin", "hour_cos").index(name)]
                 weight = linear.weights[i, r]
-                if role == "past" and name != target and lag == 1:
-                    own = [j for j, cell in enumerate(cells) if cell[:2] == (name, "past")]
-                    weight = -linear.weights[i, own[:-1]].sum(axis=0)
+                if role == "past" and lag == 1:
+                    lags = [j for j, cell in enumerate(cells) if cell[:2] == (name, "past")]
+                    weight = (name == target) - linear.weights[i, lags[:-1]].sum(axis=0)
                 each.append(np.mean(np.abs(shares[i] * weight * value)))
             sizes[target, name, role, lag] = np.array(each)
     assert len(frame) == len(sizes)

@@ -70,34 +70,34 @@ class LinearBaseline:
 
         (windows, targets, regressors): the lagged values of a step, features side by side, from the
         oldest step on; then the known covariates of each horizon step, and the calendar features of
-        the first. Those of the target are relative to its last one, which the forecast starts from,
-        those of other features to a level (features,).
+        the first. Those of the target are relative to their mean in the window, those of other
+        features to a level (features,).
         """
         parts = []
         for target in range(batch.targets.shape[2]):
             read = _regressors(batch, self.inputs, target, self.num_calendar_features)[:, :-1]
-            if self.inputs == "all":
-                relative = batch.inputs - levels
-                relative[:, :, target] -= relative[:, -1:, target]
-                lagged = relative.reshape(len(read), -1)
-                read = np.concatenate([lagged, read[:, lagged.shape[1] :]], axis=1)
-            parts.append(read)
+            own = batch.inputs[:, :, target]
+            lagged = batch.inputs - levels if self.inputs == "all" else own[:, :, None].copy()
+            column = target if self.inputs == "all" else 0
+            lagged[:, :, column] = own - own.mean(axis=1, keepdims=True)
+            lagged = lagged.reshape(len(read), -1)
+            parts.append(np.concatenate([lagged, read[:, lagged.shape[1] :]], axis=1))
         return np.stack(parts, axis=1)
 
     def weights_of_values(self, lookback: int, num_features: int) -> np.ndarray:
         """Return the weights (targets, regressors, horizon) of `values_read`.
 
-        The regression takes each feature relative to its last value: so the last value of another
-        feature than the target counts against all the earlier ones.
+        The regression takes each feature relative to its last value: so the last value counts
+        against all the earlier ones; that of the target is what the forecast starts from besides.
         """
         weights = self.weights[:, :-1].copy()
-        if self.inputs == "all":
-            size = lookback * num_features
-            lagged = weights[:, :size].reshape(len(weights), lookback, num_features, -1)
-            for target, of_target in enumerate(lagged):
-                of_target[-1] = -of_target[:-1].sum(axis=0)
-                of_target[-1, target] = 0.0
-            weights[:, :size] = lagged.reshape(len(weights), size, -1)
+        read = num_features if self.inputs == "all" else 1  # features
+        size = lookback * read
+        lagged = weights[:, :size].reshape(len(weights), lookback, read, -1)
+        for target, of_target in enumerate(lagged):
+            of_target[-1] = -of_target[:-1].sum(axis=0)
+            of_target[-1, target if self.inputs == "all" else 0] += 1.0
+        weights[:, :size] = lagged.reshape(len(weights), size, -1)
         return weights
 
 

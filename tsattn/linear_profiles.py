@@ -26,11 +26,10 @@ def linear_frame(
 ) -> pd.DataFrame:
     """Return the contributions of the linear path in the columns of `attention/profile.csv`.
 
-    A contribution is share times weight times value: of the target relative to its last value,
-    which the path starts from, and of other features relative to their mean over the rows. The row
-    has its size on average over the steps of the horizon, in standard deviations of the target. It
-    is exact: with their signs and a constant, they add up to what the linear path adds to the share
-    of the last value of the target.
+    A contribution is share times weight times value: of the target relative to its mean in the
+    window, and of other features relative to their mean over the rows. The row has its size on
+    average over the steps of the horizon, in standard deviations of the target. It is exact: with
+    their signs and a constant, they add up to what the linear path adds to the share of that mean.
 
     Args:
         magnitudes: Sizes (windows, targets, regressors) of `LinearBaseline.values_read`, added up.
