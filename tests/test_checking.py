@@ -64,7 +64,7 @@ def windows_of(fitted, folder):
     from tsattn.pipeline.known_rows import read_known
     from tsattn.progress import Progress
 
-    series, _ = read_known(folder / "driven.csv", fitted.schema, Progress())
+    series = read_known(folder / "driven.csv", fitted.schema, Progress()).series
     return series, _shown_windows(fitted, series)[1]
 
 
