@@ -73,15 +73,13 @@ class LinearBaseline:
         the first. Those of the target are relative to their mean in the window, those of other
         features to a level (features,).
         """
-        parts = []
+        parts, ahead = [], _known_ahead(batch, self.inputs, self.num_calendar_features)
         for target in range(batch.targets.shape[2]):
-            read = _regressors(batch, self.inputs, target, self.num_calendar_features)[:, :-1]
             own = batch.inputs[:, :, target]
             lagged = batch.inputs - levels if self.inputs == "all" else own[:, :, None].copy()
             column = target if self.inputs == "all" else 0
             lagged[:, :, column] = own - own.mean(axis=1, keepdims=True)
-            lagged = lagged.reshape(len(read), -1)
-            parts.append(np.concatenate([lagged, read[:, lagged.shape[1] :]], axis=1))
+            parts.append(np.concatenate([lagged.reshape(len(own), -1), *ahead], axis=1))
         return np.stack(parts, axis=1)
 
     def weights_of_values(self, lookback: int, num_features: int) -> np.ndarray:
@@ -107,13 +105,20 @@ def _regressors(
     """Return the regressors of each window, the constant last: (windows, regressors + 1)."""
     lagged = batch.inputs if inputs == "all" else batch.inputs[:, :, target : target + 1]
     count = len(lagged)
-    parts = [(lagged - lagged[:, -1:]).reshape(count, -1)]
-    if inputs != "own":
-        num_covariates = batch.future_inputs.shape[2] - num_calendar_features
-        parts.append(batch.future_inputs[:, :, :num_covariates].reshape(count, -1))
-        parts.append(batch.future_inputs[:, 0, num_covariates:])
-    parts.append(np.ones((count, 1), dtype=np.float32))
-    return np.concatenate(parts, axis=1)
+    relative = (lagged - lagged[:, -1:]).reshape(count, -1)
+    ahead = _known_ahead(batch, inputs, num_calendar_features)
+    return np.concatenate([relative, *ahead, np.ones((count, 1), dtype=np.float32)], axis=1)
+
+
+def _known_ahead(
+    batch: WindowBatch, inputs: str, num_calendar_features: int
+) -> tuple[np.ndarray, ...]:
+    """Return what is read of what is known ahead of each window: covariates, and the calendar."""
+    if inputs == "own":
+        return ()
+    num_covariates = batch.future_inputs.shape[2] - num_calendar_features
+    covariates = batch.future_inputs[:, :, :num_covariates].reshape(len(batch.inputs), -1)
+    return covariates, batch.future_inputs[:, 0, num_covariates:]
 
 
 def fit_linear(train: Windows, val: Windows, *, num_calendar_features: int = 0) -> LinearBaseline:

@@ -23,6 +23,10 @@ class DataError(TsattnError):
 
     exit_code = 3
 
+    def replaced(self, old: str, new: str) -> "DataError":
+        """Return the error with another remedy, or another text."""
+        return type(self)(str(self).replace(old, new))
+
 
 class RowError(DataError):
     """A row of a table that cannot be used as it is, counted from 0."""
@@ -40,7 +44,7 @@ class RowError(DataError):
         return RowError(label + self._before, row, self._after)
 
     def replaced(self, old: str, new: str) -> "RowError":
-        """Return the error with another remedy, or another text."""
+        """Return the error with another text; it keeps its row."""
         return RowError(self._before.replace(old, new), self.row, self._after.replace(old, new))
 
     def at(self, place: str) -> DataError:

@@ -224,22 +224,23 @@ def _gap_error(
         )
     missing = np.isnan(series.values)  # (rows, features)
     counts = missing.sum(axis=0)
-    parts = []
-    for i in np.argsort(-counts, kind="stable")[:3]:
-        if counts[i]:
-            moment = _moment(series, int(np.argmax(missing[:, i])))
-            parts.append((series.schema.features[i], counts[i], moment))
-    texts = [f"column {name!r} has {count} missing values (first at " for name, count, _ in parts]
-    others = [f"{text}{part[2]})" for text, part in zip(texts, parts, strict=True)][1:]
-    after = "; ".join([f"{parts[0][2]})", *others])
-    after += ". Fill them with --fill ffill|seasonal, or drop the rows."
+    worst = [int(i) for i in np.argsort(-counts, kind="stable")[:3] if counts[i]]
+    rows = [int(np.argmax(missing[:, i])) for i in worst]
+    texts = [
+        f"column {series.schema.features[i]!r} has {counts[i]} missing values (first at "
+        for i in worst
+    ]
+    moments = [f"{_moment(series, row)})" for row in rows]
+    others = [f"; {text}{moment}" for text, moment in zip(texts[1:], moments[1:], strict=True)]
+    remedy = "Fill them with --fill ffill|seasonal, or drop the rows."
+    before, after = f"{source}: {texts[0]}", f"{moments[0]}{''.join(others)}. {remedy}"
     if len(series.series_ids) > 1:  # whose rows are not those of the table
-        return DataError(f"{source}: {texts[0]}{after}")
-    row = int(np.argmax(missing[:, int(np.argmax(counts))]))
+        return DataError(before + after)
+    row = rows[0]
     if frame is not None and series.schema.time_columns:
         times, _ = parse_times(frame, series.schema.time_columns, series.schema.time_format, source)
         row = int(sort_rows(times, np.arange(len(times)))[0][row])
-    return RowError(f"{source}: {texts[0]}", row, f", {after}")
+    return RowError(before, row, f", {after}")
 
 
 def _moment(series: TimeSeries, row: int) -> str:

@@ -11,7 +11,7 @@ from tsattn.data.rows import group_rows
 from tsattn.data.schema import Schema
 from tsattn.data.series import TimeSeries, check_columns, needed_columns, series_from_frame
 from tsattn.data.timestamps import parse_times
-from tsattn.errors import DataError, RowError
+from tsattn.errors import DataError
 from tsattn.pipeline.tables import Data, as_table
 from tsattn.progress import Progress
 
@@ -126,12 +126,7 @@ def known_series(frame: pd.DataFrame, schema: Schema, source: str) -> TimeSeries
     try:
         with rows_by_index(frame):
             return series_from_frame(frame, schema, source)
-    except RowError as error:
+    except DataError as error:
         for of_fit, remedy in _REMEDIES.items():
             error = error.replaced(of_fit, remedy)
         raise error from None
-    except DataError as error:
-        text = str(error)
-        for of_fit, remedy in _REMEDIES.items():
-            text = text.replace(of_fit, remedy)
-        raise type(error)(text) from None
