@@ -163,6 +163,15 @@ def test_linear_baseline_is_a_weighted_sum_of_what_it_reads() -> None:
         np.testing.assert_allclose(constant, 0, atol=1e-3)
 
 
+def test_linear_baseline_of_all_features_reads_no_level() -> None:
+    linear, batch = baseline("all"), windows().gather(slice(13))
+    inputs, future = batch.inputs + LEVELS, batch.future_inputs.copy()
+    future[:, :, :COVARIATES] += LEVELS[-COVARIATES:]
+    moved = linear.forecast(batch._replace(inputs=inputs, future_inputs=future))
+    expected = linear.forecast(batch) + LEVELS[:TARGETS]
+    np.testing.assert_allclose(moved, expected, rtol=1e-4, atol=1e-4)
+
+
 def blended_model(linear: LinearBaseline, **options):
     shape = WindowShape(LOOKBACK, HORIZON, FEATURES, TARGETS, COVARIATES, CALENDAR)
     model = build_forecaster(
@@ -289,7 +298,11 @@ def test_linear_frame_agrees_with_a_loop_over_windows(inputs: str) -> None:
                 weight = linear.weights[i, r]
                 if role == "past" and lag == 1:
                     lags = [j for j, cell in enumerate(cells) if cell[:2] == (name, "past")]
-                    weight = (name == target) - linear.weights[i, lags[:-1]].sum(axis=0)
+                    others = lags[:-1]
+                    if inputs == "all":  # where the plan ahead is relative to its last value too
+                        ahead = [j for j, cell in enumerate(cells) if cell[1] == "future"]
+                        others += [j for j in ahead if cells[j][0] == name]
+                    weight = (name == target) - linear.weights[i, others].sum(axis=0)
                 each.append(np.mean(np.abs(shares[i] * weight * value)))
             sizes[target, name, role, lag] = np.array(each)
     assert len(frame) == len(sizes)

@@ -46,9 +46,10 @@ def seasonal_naive(
 class LinearBaseline:
     """A ridge regression of every target and horizon step on the lagged values.
 
-    Inputs and targets are taken relative to the last known value of their feature; what is known
-    ahead is taken as it is. Of the calendar only the first step is read: sine and cosine of the
-    later ones are linear in it.
+    Inputs and targets are taken relative to the last known value of their feature, and so are the
+    known future covariates where the lags of all features are read: the level of none of them
+    matters then. Of the calendar only the first step is read: sine and cosine of the later ones are
+    linear in it.
     """
 
     inputs: str  # "own": the target's lags; "own and known": with what is known ahead; "all"
@@ -86,15 +87,21 @@ class LinearBaseline:
         """Return the weights (targets, regressors, horizon) of `values_read`.
 
         The regression takes each feature relative to its last value: so the last value counts
-        against all the earlier ones; that of the target is what the forecast starts from besides.
+        against all the others; that of the target is what the forecast starts from besides.
         """
         weights = self.weights[:, :-1].copy()
+        num_targets, regressors, horizon = weights.shape
         read = num_features if self.inputs == "all" else 1  # features
         size = lookback * read
-        lagged = weights[:, :size].reshape(len(weights), lookback, read, -1)
+        lagged = weights[:, :size].reshape(num_targets, lookback, read, horizon)
+        ahead = weights[:, size : regressors - self.num_calendar_features]
+        ahead = ahead.reshape(num_targets, horizon, -1, horizon)  # steps, covariates
+        first = read - ahead.shape[2]  # of the covariates
         for target, of_target in enumerate(lagged):
             of_target[-1] = -of_target[:-1].sum(axis=0)
             of_target[-1, target if self.inputs == "all" else 0] += 1.0
+            if self.inputs == "all":
+                of_target[-1, first:] -= ahead[target].sum(axis=0)
         weights[:, :size] = lagged.reshape(len(weights), size, -1)
         return weights
 
@@ -106,8 +113,19 @@ def _regressors(
     lagged = batch.inputs if inputs == "all" else batch.inputs[:, :, target : target + 1]
     count = len(lagged)
     relative = (lagged - lagged[:, -1:]).reshape(count, -1)
+    if inputs == "all":
+        batch = _relative_to_last(batch, num_calendar_features)
     ahead = _known_ahead(batch, inputs, num_calendar_features)
     return np.concatenate([relative, *ahead, np.ones((count, 1), dtype=np.float32)], axis=1)
+
+
+def _relative_to_last(batch: WindowBatch, num_calendar_features: int) -> WindowBatch:
+    """Return windows with the known covariates, the last features, relative to the last value."""
+    num_covariates = batch.future_inputs.shape[2] - num_calendar_features
+    future = batch.future_inputs.copy()
+    first = batch.inputs.shape[2] - num_covariates
+    future[:, :, :num_covariates] -= batch.inputs[:, -1:, first:]
+    return batch._replace(future_inputs=future)
 
 
 def _known_ahead(

@@ -13,8 +13,9 @@ class LinearPath(keras.layers.Layer):
     """Blend a forecast with a linear one of the same window, by a share for each target.
 
     The linear forecast of a target is its last known value plus a weighted sum of the lagged
-    values relative to the last one of their feature, of the known future covariates and of the
-    first step of the calendar features, plus a constant. The output is `forecast + share * (linear
+    values relative to the last one of their feature, of the known future covariates (relative to
+    their last value too, where the lags of all features are read) and of the first step of the
+    calendar features, plus a constant. The output is `forecast + share * (linear
     forecast - forecast)`; of quantiles, all move as the median does. Shares and weights
     are not trained but assigned: the share is 0 until then, and what is trained before it is
     trained as if the path was not there. It is placed on the forecast.
@@ -97,7 +98,7 @@ class LinearPath(keras.layers.Layer):
 
     def linear_forecast(self, window: Any, future_inputs: Any = None) -> Any:
         """Return the linear forecast alone: (batch, horizon, targets)."""
-        known = self._known(future_inputs)
+        known = self._known(window, future_inputs)
         forecasts = []
         for target in range(self.share.shape[0]):
             lagged = window if self.inputs == "all" else window[:, :, target : target + 1]
@@ -108,7 +109,7 @@ class LinearPath(keras.layers.Layer):
             forecasts.append(change + window[:, -1, target, None])
         return ops.stack(forecasts, axis=2)
 
-    def _known(self, future_inputs: Any) -> list[Any]:
+    def _known(self, window: Any, future_inputs: Any) -> list[Any]:
         """Return the regressors known ahead, each (batch, regressors)."""
         if self.inputs == "own" or future_inputs is None:
             return []
@@ -117,8 +118,10 @@ class LinearPath(keras.layers.Layer):
         calendar = future_inputs[:, 0, covariates:]
         if not covariates:
             return [calendar]
-        flat = ops.reshape(future_inputs[:, :, :covariates], (-1, horizon * covariates))
-        return [flat, calendar]
+        known = future_inputs[:, :, :covariates]
+        if self.inputs == "all":
+            known = known - window[:, -1:, window.shape[2] - covariates :]
+        return [ops.reshape(known, (-1, horizon * covariates)), calendar]
 
     def get_config(self) -> dict[str, Any]:
         """Return the arguments of the layer."""
