@@ -150,6 +150,8 @@ def test_check_without_attention_is_refused(csv_path, tmp_path) -> None:
     ("options", "rule"),
     [
         (["--seeds", "2"], "--seeds or --refit without --check"),
+        (["--on-error", "stop"], "--on-error stop without --data"),
+        (["--on-error", "stop", "--check"], "--on-error stop with --check"),
         (["--check", "--split", "val"], "Leave --check out"),
         (["--check", "-o", "x"], "Leave --output out"),
         (["--check", "--seeds", "0"], "`seeds` must be at least 1"),

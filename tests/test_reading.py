@@ -205,6 +205,21 @@ def test_read_parquet_reads_a_folder_in_order_of_names(tmp_path, table):
     np.testing.assert_array_equal(frame["y"], table["y"])
 
 
+def test_read_csv_of_a_folder_takes_no_rows_from_files_with_a_header_only(tmp_path):
+    (tmp_path / "a.csv").write_text("time,y\n", encoding="utf-8")
+    with pytest.raises(DataError, match=r"a header without rows\. Check the file"):
+        read_table(tmp_path)
+    (tmp_path / "b.csv").write_text("time,y\n2024-01-01,1.5\n2024-01-02,3\n", encoding="utf-8")
+    (tmp_path / "c.csv").write_text("time,y\n,\n", encoding="utf-8")
+    (tmp_path / "d.csv").write_text("time,y\n2024-01-03,7\n", encoding="utf-8")
+    frame, _ = read_table(tmp_path)
+    assert frame["y"].tolist() == [1.5, 3, 7]
+    assert frame["y"].dtype == "float64"
+    (tmp_path / "e.csv").write_text("time,z\n", encoding="utf-8")
+    with pytest.raises(DataError, match=r"'y', 'z' in only one of a\.csv and e\.csv"):
+        read_table(tmp_path)
+
+
 def test_read_parquet_reads_the_columns_of_folder_names(tmp_path, table):
     (tmp_path / "year=2024").mkdir()
     table.to_parquet(tmp_path / "year=2024" / "a.parquet")

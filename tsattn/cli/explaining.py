@@ -61,6 +61,12 @@ def explain(
 
     def check_arguments() -> None:
         _check_options(data, split, output, check, seeds, refit, overwrite)
+        config.require(
+            on_error == "skip" or (data is not None and not check),
+            "--on-error stop ends at the first series of a panel at --data that is at fault.",
+            "--on-error stop with --check" if check else "--on-error stop without --data",
+            "Leave --on-error out.",
+        )
         views.check_views(view, has_data=data is not None, check=check)
         if output is not None:
             from tsattn.outputs import PROFILE, check_output

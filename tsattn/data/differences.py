@@ -72,11 +72,11 @@ def _other_times(frame: pd.DataFrame, schema: Schema) -> list[str]:
     if not isinstance(times, pd.DatetimeIndex):
         return [f"the number {times[0]} as time, not a date"]
     found = []
-    if step_seconds(schema.freq) >= _DAY:
-        pass  # days may be those of a zone, which is found where they are read
-    elif times.tz is None and schema.time_zone is not None:
+    # Longer steps may be days of a zone, which is found where they are read.
+    has_hours = step_seconds(schema.freq) < _DAY
+    if has_hours and times.tz is None and schema.time_zone is not None:
         found.append(f"times without a time zone, trained with {schema.time_zone}")
-    elif times.tz is not None and schema.time_zone is None:
+    if has_hours and times.tz is not None and schema.time_zone is None:
         found.append(f"times in the time zone {times.tz}, trained with none")
     return found + _other_step(head, times, schema, schema.freq)
 

@@ -93,14 +93,21 @@ def _is_csv_name(file: Path) -> bool:
 
 
 def _read_csv_files(path: Path, files: Sequence[Path]) -> tuple[pd.DataFrame, list[str]]:
-    """Read the files of a folder as one table: a column that is text in one is text in all."""
-    tables = [_read_csv(file) for file in files]
+    """Read the files of a folder as one table: a column that is text in one is text in all.
+
+    Files with a header only, such as of a day on which nothing was measured, add no rows.
+    """
+    tables = [_parsed_csv(file) for file in files]
     for file, (frame, _) in zip(files, tables, strict=True):
         check_same_columns(path, (files[0], tables[0][0].columns), (file, frame.columns))
+    filled = [i for i, (frame, _) in enumerate(tables) if _has_rows(frame)]
+    if not filled:
+        raise no_rows(str(path))
+    files, tables = [files[i] for i in filled], [tables[i] for i in filled]
     text = {name for name in tables[0][0].columns if len({*_kinds(tables, name)}) > 1}
     for i, (frame, _) in enumerate(tables):
         if any(types.is_numeric_dtype(frame[name]) for name in text):
-            tables[i] = _read_csv(files[i], text)
+            tables[i] = _parsed_csv(files[i], text)
     notes = [note for _, found in tables for note in found]
     return pd.concat([frame for frame, _ in tables], ignore_index=True), notes
 
@@ -175,12 +182,17 @@ def _free_name(name: str, taken: Sequence[str]) -> str:
     return name
 
 
-def _read_csv(path: Path, text: Collection[str] = ()) -> tuple[pd.DataFrame, list[str]]:
+def _read_csv(path: Path) -> tuple[pd.DataFrame, list[str]]:
+    frame, notes = _parsed_csv(path)
+    _check_rows(frame, str(path))
+    return frame, notes
+
+
+def _parsed_csv(path: Path, text: Collection[str] = ()) -> tuple[pd.DataFrame, list[str]]:
     form = find_csv_format(path)
     _check_unique(form.header, str(path))
     frame, form = _parse_csv(path, form, text)
     notes = [f"{path}: {text}" for text in form.notes()]
-    _check_rows(_without_empty_edges(frame), str(path))
     frame, found = finished_csv(frame, form, path, text)
     return frame, notes + found
 
@@ -273,8 +285,13 @@ def _check_unique(names: Sequence[str], source: str) -> None:
 
 
 def _check_rows(frame: pd.DataFrame, source: str) -> None:
-    if frame.empty or frame.iloc[-1:].isna().all(axis=None) and len(frame) == 1:
+    if not _has_rows(frame):
         raise no_rows(source)
+
+
+def _has_rows(frame: pd.DataFrame) -> bool:
+    is_blank = len(frame) == 1 and frame.iloc[-1:].isna().all(axis=None)
+    return not frame.empty and not is_blank
 
 
 def no_rows(source: str) -> DataError:
