@@ -254,6 +254,7 @@ def test_gate_keeps_a_model_that_is_worse_from_writing(rows, panel_model, tmp_pa
     assert done.exit_code == 6, done.output
     assert "over 3 windows; no forecast was written" in done.stderr
     assert output.read_text() == "old"
+    panel_frame("abc", 101).to_csv(tmp_path / "latest.csv", index=False)  # as it was trained on
     assert run(*given).exit_code == 0
     plain = output.read_bytes()
     assert run(*given, "--fail-if-worse-than", "last_value").exit_code == 0

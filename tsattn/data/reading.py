@@ -290,8 +290,7 @@ def _check_rows(frame: pd.DataFrame, source: str) -> None:
 
 
 def _has_rows(frame: pd.DataFrame) -> bool:
-    is_blank = len(frame) == 1 and frame.iloc[-1:].isna().all(axis=None)
-    return not frame.empty and not is_blank
+    return not frame.empty and not (len(frame) == 1 and frame.isna().all(axis=None))
 
 
 def no_rows(source: str) -> DataError:
