@@ -253,7 +253,7 @@ def test_loaded_model_gives_the_same_forecasts(result, model_directory) -> None:
         np.concatenate([out["forecast"] for _, _, out in run_batches(model, windows)])
         for model in (result.fitted.model, loaded.model)
     )
-    np.testing.assert_allclose(first, second, rtol=1e-6, atol=1e-6)
+    np.testing.assert_allclose(first, second, rtol=1e-6, atol=1e-7)
 
 
 def test_saved_keras_model_loads_without_custom_objects(result, model_directory) -> None:

@@ -60,13 +60,7 @@ def explain(
     )
 
     def check_arguments() -> None:
-        _check_options(data, split, output, check, seeds, refit, overwrite)
-        config.require(
-            on_error == "skip" or (data is not None and not check),
-            "--on-error stop ends at the first series of a panel at --data that is at fault.",
-            "--on-error stop with --check" if check else "--on-error stop without --data",
-            "Leave --on-error out.",
-        )
+        _check_options(data, split, output, check, seeds, refit, on_error, overwrite)
         views.check_views(view, has_data=data is not None, check=check)
         if output is not None:
             from tsattn.outputs import PROFILE, check_output
@@ -141,6 +135,7 @@ def _check_options(
     check: bool,
     seeds: int | None,
     refit: bool,
+    on_error: str,
     overwrite: bool,
 ) -> None:
     """Raise a UsageError for options that do not go together."""
@@ -160,6 +155,12 @@ def _check_options(
             "Leave --output out, or give other data with --data."
             if not check
             else "Leave --output out.",
+        )
+        config.require(
+            on_error == "skip",
+            "--on-error stop ends at the first series of a panel at --data that is at fault.",
+            "--on-error stop with --check" if check else "--on-error stop without --data",
+            "Leave --on-error out.",
         )
     config.require(
         not overwrite or output is not None,
