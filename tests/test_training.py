@@ -1,3 +1,6 @@
+import os
+import signal
+
 import numpy as np
 import pytest
 
@@ -68,7 +71,7 @@ def test_train_quantiles_rise_with_their_level() -> None:
 
 
 def test_train_stops_without_improvement() -> None:
-    history = train(model(), windows(), windows(seed=1), epochs=50, patience=2, learning_rate=1e-8)
+    history = train(model(), windows(), windows(seed=1), epochs=50, patience=2, learning_rate=1e-12)
     assert len(history.epochs) < 50
     assert history.best_epoch >= len(history.epochs) - 2
 
@@ -107,6 +110,56 @@ def test_train_interrupted_keeps_the_best_epoch() -> None:
     )
     assert history.interrupted
     assert len(history.epochs) == 2
+
+
+def test_train_heeds_ctrl_c_between_batches_only() -> None:
+    """An exception in the middle of what a backend computes may crash it."""
+    seen: list[str] = []
+
+    def interrupt(done: int, total: int) -> None:
+        if seen.count("epoch") == 2:
+            os.kill(os.getpid(), signal.SIGINT)
+            seen.append("asked")
+
+    def count(epoch) -> None:
+        seen.append("epoch")
+
+    history = train(
+        model(), windows(), windows(seed=1), epochs=9, on_batch=interrupt, on_epoch=count
+    )
+    assert history.interrupted
+    assert seen == ["epoch", "epoch", "asked"]
+
+
+def test_train_heeds_a_second_ctrl_c_at_once() -> None:
+    seen: list[str] = []
+
+    def interrupt(done: int, total: int) -> None:
+        for _ in range(2):
+            os.kill(os.getpid(), signal.SIGINT)
+            seen.append("asked")
+
+    with pytest.raises(TrainingInterruptedError):
+        train(model(), windows(), windows(seed=1), epochs=9, on_batch=interrupt)
+    assert seen == ["asked"]
+
+
+def test_train_leaves_the_handlers_of_signals_as_they_were() -> None:
+    asked: list[int] = []
+    before = signal.signal(signal.SIGTERM, lambda number, frame: asked.append(number))
+    own = signal.getsignal(signal.SIGTERM)
+
+    def terminate(done: int, total: int) -> None:
+        if not asked:
+            os.kill(os.getpid(), signal.SIGTERM)
+
+    try:
+        history = train(model(), windows(), windows(seed=1), epochs=1, on_batch=terminate)
+        assert signal.getsignal(signal.SIGTERM) is own
+    finally:
+        signal.signal(signal.SIGTERM, before)
+    assert asked
+    assert not history.interrupted
 
 
 def test_train_interrupted_in_the_first_epoch_has_nothing_to_keep() -> None:
@@ -254,13 +307,13 @@ def test_train_counts_no_epoch_of_the_warm_up() -> None:
     forecaster, rates = model(attention="bottleneck"), []
     history = train(
         forecaster, windows(), windows(seed=1), epochs=9, patience=2, batch_size=31,
-        learning_rate=1e-8, on_epoch=lambda epoch: rates.append(epoch.learning_rate),
+        learning_rate=1e-12, on_epoch=lambda epoch: rates.append(epoch.learning_rate),
     )  # fmt: skip
     # nothing improves: epoch 4 is the first that counts, and 5 and 6 are the patience
     assert 6 <= len(history.epochs) <= 8
     assert history.best_epoch >= 4
     num_batches = len(TrainingBatches(windows(), 31, None, 0))
-    schedule = rising_and_falling(1e-8, 9 * num_batches)
+    schedule = rising_and_falling(1e-12, 9 * num_batches)
     expected = [float(schedule((epoch + 1) * num_batches)) for epoch in range(len(rates))]
     np.testing.assert_allclose(rates, expected, rtol=1e-5)
     assert (np.diff(rates) < 0).all()

@@ -1,5 +1,6 @@
 """Training a forecaster on windows."""
 
+import gc
 import math
 import time
 from collections.abc import Callable, Sequence
@@ -13,6 +14,7 @@ import pandas as pd
 from tsattn.checkpoints import Checkpoint, KeepCheckpoint
 from tsattn.data.windows import Windows
 from tsattn.errors import TrainingDivergedError, TrainingInterruptedError
+from tsattn.interruptions import held_interruptions
 from tsattn.layers import BottleneckAttention
 from tsattn.losses import MemberLoss, make_loss
 from tsattn.models import TARGETS, training_model
@@ -71,8 +73,8 @@ def train(
 
     The learning rate rises in a line at first and then falls with a cosine to the last epoch
     (Loshchilov & Hutter 2017, arXiv 1608.03983, equation 5, without restarts). The model ends with
-    the weights of its best epoch, also when it is interrupted from the keyboard. A linear path has
-    no share in the forecast yet, see `tsattn.blending`.
+    the weights of its best epoch, also when it is interrupted from the keyboard, which is heeded at
+    the end of a batch. A linear path has no share in the forecast yet, see `tsattn.blending`.
 
     The nats of `BottleneckAttention` cost nothing in the first three epochs (fewer if no more are
     asked for), which do not count for stopping and the best epoch. A recurrent
@@ -138,15 +140,17 @@ def train(
             done, is_over = len(keeper.history), keep.state.is_over
             batches.skip(done)
     try:
-        if not is_over:
-            trainer.fit(
-                batches,
-                initial_epoch=done,
-                epochs=epochs,
-                verbose=0,
-                shuffle=False,
-                callbacks=callbacks,
-            )
+        with held_interruptions() as release:
+            heed = keras.callbacks.LambdaCallback(on_train_batch_end=lambda batch, logs: release())
+            if not is_over:
+                trainer.fit(
+                    batches,
+                    initial_epoch=done,
+                    epochs=epochs,
+                    verbose=0,
+                    shuffle=False,
+                    callbacks=[*callbacks, heed],
+                )
     except KeyboardInterrupt:
         if stopping.best_weights is None:
             raise TrainingInterruptedError(
@@ -155,6 +159,8 @@ def train(
             ) from None
         trainer.set_weights(stopping.best_weights)
         interrupted = True
+    if interrupted:
+        gc.collect()  # TensorFlow crashes if batches that were not asked for outlive Python
     return History(
         epochs=tuple(keeper.history),
         best_epoch=min(keeper.history[warm_up:], key=lambda epoch: epoch.val_loss).epoch,

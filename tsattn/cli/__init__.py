@@ -47,15 +47,19 @@ class Commands(click.Group):
             sys.exit(OutputError.exit_code)
 
     def invoke(self, ctx: click.Context) -> Any:
-        """Run a command; turn our errors into a message and their exit code."""
+        """Run a command; turn our errors into a message and their exit code.
+
+        The error is let go of before the end of Python: it may hold the batches of a training,
+        and TensorFlow crashes if they outlive Python.
+        """
         try:
             return super().invoke(ctx)
         except TsattnError as error:
-            click.echo(f"Error: {error}", err=True)
-            ctx.exit(error.exit_code)
+            message, exit_code = f"Error: {error}", error.exit_code
         except KeyboardInterrupt:
-            click.echo("Interrupted; nothing was left half written.", err=True)
-            ctx.exit(INTERRUPTED)
+            message, exit_code = "Interrupted; nothing was left half written.", INTERRUPTED
+        click.echo(message, err=True)
+        raise click.exceptions.Exit(exit_code)
 
 
 @click.group(cls=Commands, context_settings={"help_option_names": ["-h", "--help"]})
