@@ -17,6 +17,7 @@ from tsattn.cli import main
 from tsattn.controls import uniform_attention, untrained
 from tsattn.errors import UsageError
 from tsattn.json_files import write_json
+from tsattn.layers import BottleneckAttention
 from tsattn.model_directory import changing, load_fitted, read_json
 from tsattn.models.forecaster import FORECAST
 from tsattn.occlusion import OccludedWindows
@@ -235,10 +236,17 @@ def test_nothing_replaced_is_the_forecast_itself(result) -> None:
     np.testing.assert_allclose(forecast, np.concatenate(expected), rtol=1e-3, atol=1e-4)
 
 
-def test_replacing_the_last_target_keeps_the_level(result) -> None:
+def with_views(result, views: int):
+    """Return an untrained model whose target and a covariate drift."""
+    scaler = replace(result.fitted.scaler, drifting=("load", "wind"))
+    options = replace(result.fitted.options, views=views)
+    return untrained(replace(result.fitted, scaler=scaler, options=options))
+
+
+@pytest.mark.parametrize("views", [1, 2])
+def test_replacing_the_last_target_keeps_the_level(result, views: int) -> None:
     windows = result.evaluations["test"].windows
-    scaler = replace(result.fitted.scaler, drifting=("load",))
-    occluded = OccludedWindows(untrained(replace(result.fitted, scaler=scaler)), windows)
+    occluded = OccludedWindows(with_views(result, views), windows)
     assert occluded.statistics is not None
     own, theirs = occluded.batch.inputs[:, :, 0], occluded.others.inputs[:, :, 0]
     replacing = occluded.replacing.inputs[:, :, 0]
@@ -248,10 +256,35 @@ def test_replacing_the_last_target_keeps_the_level(result) -> None:
         (theirs - theirs.mean(axis=1, keepdims=True)) / theirs.std(axis=1, keepdims=True),
         atol=1e-2,
     )
-    # covariates enter the gates with their level, and are replaced as they are
+    # a covariate that enters gates with its level only is replaced as it is
+    as_it_is = [2] if views == 2 else [1, 2]
     np.testing.assert_array_equal(
-        occluded.replacing.inputs[:, :, 1:], occluded.others.inputs[:, :, 1:]
+        occluded.replacing.inputs[:, :, as_it_is], occluded.others.inputs[:, :, as_it_is]
     )
+
+
+def test_replacing_a_covariate_of_two_views_keeps_its_level(result) -> None:
+    occluded = OccludedWindows(with_views(result, 2), result.evaluations["test"].windows)
+    own, replacing = occluded.batch.inputs[:, :, 1], occluded.replacing.inputs[:, :, 1]
+    np.testing.assert_allclose(np.median(replacing, axis=1), np.median(own, axis=1), atol=1e-4)
+    assert np.abs(replacing - own).max() > 0.1
+
+
+def test_replacing_a_target_moves_no_level_in_either_view(result) -> None:
+    """With closed gates, of the target only its level is left, which stays."""
+    windows = result.evaluations["test"].windows
+    fitted = with_views(result, 2)
+    names = [layer.name for layer in fitted.model.layers if isinstance(layer, BottleneckAttention)]
+    assert {"attention", "attention_1"} <= set(names)
+    for name in names:
+        gates = fitted.model.get_layer(name)
+        gates.bias.assign(np.full(gates.bias.shape, -50 / gates.bias_learning_factor))
+    occluded = OccludedWindows(fitted, windows, with_linear_path=False)
+    past = np.zeros((11, 3), bool)
+    future = np.zeros((3, len(windows.future_values[0])), bool)
+    whole = next(occluded.forecasts([(past, future)]))
+    past[:, 0] = True
+    np.testing.assert_allclose(next(occluded.forecasts([(past, future)])), whole, atol=1e-4)
 
 
 UNIFORM = [

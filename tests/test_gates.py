@@ -22,10 +22,11 @@ def inputs_for(seed: int) -> dict[str, np.ndarray]:
     }
 
 
-def build(normalization: str = "standard", normalized=(0, 2), encoder: str = "per-feature"):
+def build(normalization="standard", normalized=(0, 2), encoder="per-feature", second_view=()):
     model = build_forecaster(
         SHAPE, encoder=encoder, segment=choose_segment(11) if encoder == "per-feature" else None,
         attention="bottleneck", units=5, normalization=normalization, normalized=normalized,
+        second_view=second_view,
     )  # fmt: skip
     generator = np.random.default_rng(1)
     model.set_weights([generator.normal(size=w.shape, scale=0.4) for w in model.get_weights()])
@@ -94,6 +95,34 @@ def test_one_price_for_every_nat() -> None:
     cells = 11 * 3 + 2 * 2 + 7 * 3
     for name in GATES:
         assert model.get_layer(name).beta == pytest.approx(0.02 / cells)
+
+
+def test_views_have_gates_of_their_own_and_the_price_of_one() -> None:
+    model = build(normalized=[0], second_view=[0, 2])
+    cells = 11 * 3 + 2 + 7 * 3
+    for name in [*GATES, *(f"{name}_1" for name in GATES)]:
+        assert model.get_layer(name).beta == pytest.approx(0.02 / cells / 2)
+        set_gates(model, name, 0.0)
+    scores = run(model, inputs_for(0))
+    nats = 2 * np.log(2) / 2  # both are half open
+    np.testing.assert_allclose(scores["attention_scores"][:, :, 1], nats, rtol=1e-5)
+    np.testing.assert_allclose(scores["future_scores"], np.full((2, 7, 3), nats), rtol=1e-5)
+
+
+def test_second_view_has_no_level_of_a_covariate() -> None:
+    """The forecast is the mean of two networks: with the first one shut, no level moves it."""
+    moved = {name: values.copy() for name, values in inputs_for(0).items()}
+    moved["inputs"][:, :, 2] += 3  # the window, and what is known ahead of the same covariate
+    moved["future_inputs"][:, :, 0] += 3
+    model = build(normalized=[0], second_view=[0, 2])
+    both = [run(model, inputs)["forecast"] for inputs in (inputs_for(0), moved)]
+    assert np.abs(both[1] - both[0]).max() > 1e-2
+    for name in GATES:
+        set_gates(model, name, -50.0)
+    second = [run(model, inputs)["forecast"] for inputs in (inputs_for(0), moved)]
+    np.testing.assert_allclose(second[1], second[0], atol=1e-5)
+    moved["inputs"][:, -1, 2] += 3  # one value
+    assert np.abs(run(model, moved)["forecast"] - second[0]).max() > 1e-3
 
 
 def test_constant_feature_has_no_noise_to_hold_back() -> None:

@@ -19,6 +19,7 @@ CASES = {
     "shared": lambda: TemporalAttention("shared", kernel_regularizer="l2"),
     "last": lambda: WindowStatistics("last"),
     "standard": lambda: WindowStatistics("standard", channels=[0, 2], epsilon=0.01),
+    "robust": lambda: WindowStatistics("robust", channels=[0, 2], epsilon=0.01),
 }
 
 
@@ -166,7 +167,27 @@ def test_window_statistics_last_is_the_last_unmasked_step() -> None:
     np.testing.assert_allclose(to_numpy(WindowStatistics("standard")(x, mask=mask))[0, 0, 0], 2)
 
 
-@pytest.mark.parametrize("method", ["last", "standard"])
+@pytest.mark.parametrize("steps", [1, 2, 10, 11])
+def test_window_statistics_robust_agree_with_numpy_where_masked(steps: int) -> None:
+    x = random_array(2, STEPS, CHANNELS)
+    is_kept = np.random.default_rng(1).permutation(STEPS) < steps
+    statistics = to_numpy(WindowStatistics("robust", epsilon=0.0)(x, mask=np.stack([is_kept] * 2)))
+    kept = x[:, is_kept]
+    median = np.median(kept, axis=1)
+    deviation = np.abs(kept - median[:, None]).mean(axis=1)
+    np.testing.assert_allclose(statistics[:, 0], median, rtol=1e-5)
+    np.testing.assert_allclose(statistics[:, 1], deviation * np.sqrt(np.pi / 2), rtol=1e-5)
+
+
+def test_window_statistics_robust_of_a_masked_window_and_of_normal_values() -> None:
+    x = random_array(2, 4000, 1)
+    mask = np.array([[True] * 4000, [False] * 4000])
+    statistics = to_numpy(WindowStatistics("robust", epsilon=0.01)(x, mask=mask))
+    np.testing.assert_allclose(statistics[0, 1], x[0].std(), rtol=0.02)
+    np.testing.assert_allclose(statistics[1, :, 0], [0, 0.1], rtol=1e-5)
+
+
+@pytest.mark.parametrize("method", ["last", "standard", "robust"])
 def test_window_scaling_is_undone(method: str) -> None:
     x = random_array(BATCH, STEPS, CHANNELS)
     statistics = WindowStatistics(method)(x)

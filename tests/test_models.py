@@ -44,17 +44,22 @@ def test_forecaster_gives_forecast_and_scores(attention: str, placement: str, ce
         np.testing.assert_allclose(scores.sum(axis=axes), 1, rtol=1e-5)
 
 
-@pytest.mark.parametrize("normalization", ["last", "standard", "none"])
+@pytest.mark.parametrize("normalization", ["last", "standard", "robust", "none"])
 def test_forecaster_starts_at_the_level_of_the_window(normalization: str) -> None:
     inputs = inputs_for(AHEAD)
     forecast = build_forecaster(AHEAD, units=5, normalization=normalization)(inputs)["forecast"]
     window = inputs["inputs"][:, :, :2]
-    level = {"last": window[:, -1], "standard": window.mean(axis=1), "none": 0 * window[:, -1]}
+    level = {
+        "last": window[:, -1],
+        "standard": window.mean(axis=1),
+        "robust": np.median(window, axis=1),
+        "none": 0 * window[:, -1],
+    }
     expected = np.repeat(level[normalization][:, None], 7, axis=1)
     np.testing.assert_allclose(keras.ops.convert_to_numpy(forecast), expected, atol=1e-5)
 
 
-@pytest.mark.parametrize("normalization", ["last", "standard"])
+@pytest.mark.parametrize("normalization", ["last", "standard", "robust"])
 def test_forecaster_follows_a_shift_of_its_window(normalization: str) -> None:
     model = build_forecaster(AHEAD, units=5, num_layers=2, normalization=normalization)
     generator = np.random.default_rng(1)

@@ -76,7 +76,7 @@ def test_forecast_and_scores_have_their_shapes(attention: str, name: str) -> Non
 
 
 @pytest.mark.parametrize("name", SHAPES)
-@pytest.mark.parametrize("normalization", ["last", "standard", "none"])
+@pytest.mark.parametrize("normalization", ["last", "standard", "robust", "none"])
 def test_forecast_agrees_with_loops(name: str, normalization: str) -> None:
     shape = SHAPES[name]
     model, inputs = build(shape, normalization=normalization), inputs_for(shape)
@@ -97,6 +97,9 @@ def test_forecast_agrees_with_loops(name: str, normalization: str) -> None:
             level = window[-1]
         elif normalization == "standard":
             level, spread = window.mean(axis=0), window.std(axis=0)
+        elif normalization == "robust":
+            level = np.median(window, axis=0)
+            spread = np.abs(window - level).mean(axis=0) * np.sqrt(np.pi / 2)
         if normalization != "none":
             statistics = level, spread
         future = None

@@ -22,9 +22,10 @@ def build_model(
     levels = parse_quantile_levels(options)
     has_path = options.linear_path == "blend"
     is_auto = options.normalization == "auto"
-    # The level that is taken off a covariate would have to pass gates of its own.
-    measured = schema.targets if options.attention == "bottleneck" else schema.features
-    drifting = [schema.features.index(name) for name in scaler.drifting if name in measured]
+    drifting = [schema.features.index(name) for name in scaler.drifting]
+    targets = [i for i in drifting if i < len(schema.targets)]
+    # The level of a covariate may matter; a second view has them without.
+    first = targets if options.attention == "bottleneck" else drifting
     shape = WindowShape(
         lookback=options.lookback or 0,
         horizon=options.horizon or 0,
@@ -46,7 +47,8 @@ def build_model(
         members=options.members or 1,
         dropout=options.dropout,
         normalization="standard" if is_auto else options.normalization,
-        normalized=drifting if is_auto else None,
+        normalized=first if is_auto else None,
+        second_view=drifting if options.views == 2 else (),
         constant=[schema.features.index(name) for name in scaler.constant],
         num_quantiles=len(levels) or None,
         median=levels.index(0.5) if levels else 0,
@@ -55,6 +57,19 @@ def build_model(
     if has_path:
         model.get_layer(LINEAR_PATH).kernel.assign(linear.weights)
     return model
+
+
+def most_views(options: FitOptions, schema: Schema, scaler: Scaler) -> int:
+    """Return 2 where a second view of the window has something to add to the first, else 1.
+
+    Behind gates, with `normalization="auto"`, only targets are measured from their windows: the
+    level of a covariate may matter. The second view has those that drift without it, since it may
+    be another one tomorrow.
+    """
+    if options.attention != "bottleneck" or options.normalization != "auto":
+        return 1
+    drifting, targets = set(scaler.drifting), set(schema.targets)
+    return 2 if drifting & targets and drifting - targets else 1
 
 
 def linear_shares(model: keras.Model) -> np.ndarray:

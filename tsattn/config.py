@@ -56,16 +56,24 @@ STRUCTURES = tuple(
 ATTENTIONS = tuple(dict.fromkeys(str(structure.attention) for structure in STRUCTURES))
 LINEAR_PATHS = ("blend", "none")
 CELLS = ("gru", "lstm")
-NORMALIZATIONS = ("auto", "standard", "last", "none")
+NORMALIZATIONS = ("auto", "robust", "standard", "last", "none")
 LOSSES = ("mae", "mse", "huber", "quantile")
 FILLS = ("ffill", "seasonal")
 CALENDAR_FIELDS = ("minute", "hour", "weekday", "day", "month", "dayofyear")
 # What is chosen for each preset where it is not given; None for what the data decides.
 PRESETS: dict[str, dict[str, float | None]] = {
-    "fast": {"units": 64, "members": 1, "windows_per_epoch": 9_600, "learning_rate": 0.008},
-    "balanced": {"units": 128, "members": 1, "windows_per_epoch": None, "learning_rate": 0.004},
-    "accurate": {"units": 128, "members": 3, "windows_per_epoch": None, "learning_rate": 0.004},
-}
+    "fast": {
+        "units": 64, "views": 1, "members": 1, "windows_per_epoch": 9_600, "learning_rate": 0.008,
+    },
+    "balanced": {
+        "units": 128, "views": None, "members": 1, "windows_per_epoch": None,
+        "learning_rate": 0.004,
+    },
+    "accurate": {
+        "units": 128, "views": None, "members": 3, "windows_per_epoch": None,
+        "learning_rate": 0.004,
+    },
+}  # fmt: skip
 # How many batches there are in all, where the number of epochs is not given.
 NUM_BATCHES = {"fast": 450, "balanced": 2_000, "accurate": 2_000}
 BASELINES = ("last_value", "seasonal_naive", "linear")
@@ -114,6 +122,7 @@ class FitOptions:
     cell: str = "gru"
     units: int | None = None
     num_layers: int = 1
+    views: int | None = None
     members: int | None = None
     dropout: float = 0.1
     normalization: str = "auto"

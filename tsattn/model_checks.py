@@ -24,7 +24,9 @@ from tsattn.option_checks import check_options, parse_levels, parse_quantile_lev
 from tsattn.segments import horizon_parts
 
 # Options that the first models had no choice of, as they were built.
-_BEFORE_THESE = {"encoder": "joint", "linear_path": "none", "level": NO_LEVEL, "members": 1}
+_BEFORE_THESE = {
+    "encoder": "joint", "linear_path": "none", "level": NO_LEVEL, "members": 1, "views": 1,
+}  # fmt: skip
 _LARGEST_CONFIG = 10_000_000  # bytes of the description of a network
 _LONGEST = 300  # characters of a path or of a library's message that are shown
 _LAYER_BYTES = 1000  # what a layer takes in model.keras at least, beside its weights
@@ -81,6 +83,7 @@ def checked_options(content: Mapping[str, Any]) -> FitOptions:
         "linear_path",
         "units",
         "members",
+        "views",
     ):
         _require(getattr(options, name) is not None, f"{name} is missing")
     is_placed = options.attention == "none" or options.placement is not None

@@ -26,6 +26,10 @@ class OccludedWindows:
     the targets, which the linear path starts from, stay. Otherwise each value of the target would
     also move the level of the whole forecast, which goes around the attention; `shifted` moves the
     level alone.
+
+    With two views, level and spread are those of the first one that measures a feature: of the
+    second for covariates, which the first one has as they are. Those of another season, as they
+    are, would lie far from all that the second one knows.
     """
 
     def __init__(
@@ -57,9 +61,10 @@ class OccludedWindows:
     def _with_levels(
         self, batch: WindowBatch, has: np.ndarray | None, gets: np.ndarray | None
     ) -> WindowBatch:
-        """Return windows with other levels and spreads (windows, 2, features)."""
+        """Return windows with the levels and spreads of other statistics."""
         if has is None or gets is None:
             return batch
+        has, gets = self._network.levels(has), self._network.levels(gets)
         inputs, future = batch.inputs.copy(), batch.future_inputs.copy()
         columns = slice(0, self._scaled)
         inputs[:, :, columns] = _moved(inputs[:, :, columns], has, gets, columns)
@@ -134,29 +139,39 @@ class _Network:
     """The forecast before the linear path, as a function of a window and its statistics."""
 
     def __init__(self, model: keras.Model) -> None:
-        found = [layer for layer in model.layers if isinstance(layer, WindowStatistics)]
-        self._statistics = found[0] if found else None
+        self._statistics = [x for x in model.layers if isinstance(x, WindowStatistics)]
         scalings = [layer for layer in model.layers if isinstance(layer, WindowScaling)]
         inward = [layer for layer in scalings if layer.direction == "normalize"]
         self.num_scaled = len(inward[0].columns or ()) if inward else 0
-        self.scales_future = len(inward) > 1
+        self.scales_future = len(inward) > len(self._statistics)
         names = {layer.name for layer in model.layers}
         path = model.get_layer(LINEAR_PATH) if LINEAR_PATH in names else None
         forecast: Any = path.input[0] if path else model.get_layer(FORECAST).output
         tensors = list(model.inputs)
-        tensors += [self._statistics.output] if self._statistics else []
+        tensors += [layer.output for layer in self._statistics]
         self._model = keras.Model(tensors, forecast)
         self._names = [tensor.name for tensor in model.inputs]
         compile_for(self._model, 0)
 
     def statistics(self, inputs: np.ndarray) -> np.ndarray | None:
-        """Return what windows are normalised by: (windows, 2, features)."""
-        if self._statistics is None:
+        """Return shift and scale of windows in one view after another: (windows, 2 n, features)."""
+        if not self._statistics:
             return None
-        return np.asarray(keras.ops.convert_to_numpy(self._statistics(inputs)))
+        of_views = [keras.ops.convert_to_numpy(layer(inputs)) for layer in self._statistics]
+        return np.concatenate(of_views, axis=1)
+
+    def levels(self, statistics: np.ndarray) -> np.ndarray:
+        """Return shift and scale (windows, 2, features), of the first view that measures each."""
+        of_views = np.split(statistics, len(self._statistics), axis=1)
+        levels = of_views[0].copy()
+        if len(of_views) > 1:
+            others = np.setdiff1d(np.arange(levels.shape[2]), self._statistics[0].channels or [])
+            levels[:, :, others] = of_views[1][:, :, others]
+        return levels
 
     def __call__(self, batch: WindowBatch, statistics: np.ndarray | None) -> np.ndarray:
         arrays = model_inputs(batch)
         given = [arrays[name] for name in self._names]
-        given += [] if statistics is None else [statistics]
+        if statistics is not None:
+            given += np.split(statistics, len(self._statistics), axis=1)
         return np.asarray(self._model.predict_on_batch(given))

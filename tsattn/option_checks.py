@@ -31,7 +31,7 @@ from tsattn.option_types import as_type
 
 _COUNTS = (
     "lookback", "horizon", "segment", "units", "num_layers", "batch_size", "epochs", "patience",
-    "windows_per_epoch", "members",
+    "windows_per_epoch", "members", "views",
 )  # fmt: skip
 # Attentions that bring their own recurrent layers.
 _ONE_LAYER = {
@@ -179,6 +179,18 @@ def _check_attention(options: FitOptions) -> None:
         "A recurrent decoder has one member.",
         f"decoder=recurrent, members={options.members}",
         "Leave --members out, or use --decoder direct.",
+    )
+    require(
+        options.views in (None, 1, 2),
+        "A window has one or two views.",
+        f"views={options.views}",
+        "Use --views 1 or 2, or leave it out.",
+    )
+    require(
+        options.views != 2 or (attention == "bottleneck" and options.normalization == "auto"),
+        "A second view needs `bottleneck` attention and normalization `auto`.",
+        f"views=2, attention={attention}, normalization={options.normalization}",
+        "Use --views 1, or leave it out.",
     )
     require(
         options.segment is None or structure.encoder == "per-feature",

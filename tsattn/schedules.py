@@ -75,10 +75,29 @@ class DrawsByEpoch(keras.callbacks.Callback):
             keras.utils.set_random_seed(int(drawn[0]))
 
 
-def choose_epochs(num_windows: int, batch_size: int, num_batches: int = 2_000) -> int:
-    """Return as many epochs as have so many batches, but from 6 to 100."""
+def windows_per_epoch(asked: int | None, num_windows: int, views: int) -> int:
+    """Return how many windows are drawn for an epoch: of two views half as many as are asked for.
+
+    The networks of both read each window, so that an epoch takes as long as with one view. None
+    asks for all windows.
+    """
+    return math.ceil(min(asked or num_windows, num_windows) / views)
+
+
+def choose_epochs(
+    num_windows: int, batch_size: int, num_batches: int = 2_000, views: int = 1
+) -> int:
+    """Return as many epochs as have so many batches, shared by the views, but from 6 to 100.
+
+    Args:
+        num_windows: Windows drawn for an epoch.
+        batch_size: Windows of a batch.
+        num_batches: Batches of all epochs, times the views.
+        views: Views of a window; of two there may be 200 epochs.
+    """
     of_epoch = math.ceil(num_windows / batch_size)
-    return min(max(_FEWEST_EPOCHS, math.ceil(num_batches / of_epoch)), _MOST_EPOCHS)
+    wanted = math.ceil(num_batches / views / of_epoch)
+    return min(max(_FEWEST_EPOCHS, wanted), views * _MOST_EPOCHS)
 
 
 def rising_and_falling(

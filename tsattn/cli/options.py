@@ -189,8 +189,14 @@ model_options = (
     _option("--units", "Hidden units of a recurrent layer.", _of_presets("units"), type=int),
     _option("--num-layers", "Recurrent layers.", type=int),
     _option(
+        "--views",
+        "2: a second network, behind gates of its own, has no level of covariates.",
+        _of_presets("views", "2 where a target and a covariate drift, else 1"),
+        type=int,
+    ),
+    _option(
         "--members",
-        "Networks that are trained together, and whose forecasts are averaged.",
+        "Networks of each view, trained together; their mean is the forecast.",
         _of_presets("members"),
         type=int,
     ),
@@ -224,14 +230,14 @@ training_options = (
     _option(
         "--epochs",
         "Epochs at most.",
-        f"from 6 to 100, those of {_num_batches()}",
+        f"from 6 to 100, those of {_num_batches()}; half of these with two views",
         type=int,
     ),
     _option("--patience", "Epochs without improvement before training stops.", type=int),
     _option("--clip-norm", "Largest norm of the gradient.", type=float),
     _option(
         "--windows-per-epoch",
-        "Windows drawn for each epoch.",
+        "Windows drawn for each epoch; half as many with two views.",
         _of_presets("windows_per_epoch", "all"),
         type=int,
     ),

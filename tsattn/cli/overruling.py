@@ -27,6 +27,9 @@ def give_way(wanted: dict[str, Any], from_file: set[str], ctx: click.Context) ->
     """
     path, is_settled = ctx.meta.get(_CONFIG, (None, False))
     in_file = ctx.default_map or {}
+    if is_settled and "views" in from_file and wanted["views"] == 2:
+        del wanted["views"]  # chosen anew, for data and options which may be others
+        from_file = from_file - {"views"}
     overruled = _of_structure(wanted, in_file, from_file)
     if wanted.get("lookback") != in_file.get("lookback"):
         overruled |= {"segment"} & from_file
@@ -67,6 +70,8 @@ def _of_structure(
         overruled |= {"segment"} & from_file
     if changed and structure and structure.attention == "reverse-time":
         overruled |= {"linear_path"} & from_file
+    if "attention" in changed:
+        overruled |= {"views"} & from_file
     if changed and structure and structure.decoder == "recurrent":
         overruled |= {"members"} & from_file
     return overruled

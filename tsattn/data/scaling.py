@@ -87,7 +87,8 @@ def fit_scaler(
 
     A feature is drifting if the means of its windows hold much of its variance: more than
     1 / sqrt(lookback), halfway between what they hold of independent values, 1 / lookback, and of a
-    value that hardly changes within a window, 1.
+    value that hardly changes within a window, 1. One that never changes within a series does not
+    drift: measured from its windows, nothing would be left of it.
 
     Args:
         values: (all rows, features), less their offsets; NaN where nothing is known.
@@ -106,6 +107,8 @@ def fit_scaler(
         std.append(1.0 if is_constant else column.std())
         if is_constant:
             constant.append(name)
+        elif all(_is_static(values[part, i]) for part in rows):
+            continue
         elif _share_of_levels(values, rows, i, lookback) > 1 / math.sqrt(lookback):
             drifting.append(name)
     return Scaler(
@@ -115,6 +118,11 @@ def fit_scaler(
         constant=tuple(constant),
         drifting=tuple(drifting),
     )
+
+
+def _is_static(column: np.ndarray) -> bool:
+    known = column[~np.isnan(column)]
+    return bool((known == known[:1]).all())
 
 
 def _share_of_levels(

@@ -1,13 +1,15 @@
 """Normalising each window by its own level and spread, and undoing it on the forecast."""
 
+import math
 from collections.abc import Sequence
 from typing import Any
 
 import keras
 from keras import ops
 
-METHODS = ("last", "standard")
+METHODS = ("last", "standard", "robust")
 DIRECTIONS = ("normalize", "denormalize")
+_OF_NORMAL = math.sqrt(math.pi / 2)  # standard deviation by mean absolute deviation
 
 
 @keras.saving.register_keras_serializable(package="tsattn")
@@ -16,12 +18,14 @@ class WindowStatistics(keras.layers.Layer):
 
     `last` takes the last step as the shift and 1 as the scale (Zeng et al. 2023, NLinear, section
     4.2); `standard` takes the mean and the standard deviation over the steps (Kim et al. 2022,
-    RevIN, equation 1).
+    RevIN, equation 1); `robust` the median and the mean absolute deviation from it, times
+    sqrt(pi / 2), so that of normally distributed values it is their standard deviation (Huber and
+    Ronchetti 2009, "Robust Statistics", section 1.1): a few extremes move neither by much.
 
     Args:
-        method: `"last"` or `"standard"`.
+        method: `"last"`, `"standard"` or `"robust"`.
         channels: The channels that are measured; the others have shift 0 and scale 1. None: all.
-        epsilon: Added to the variance before the root is taken.
+        epsilon: Added to the square of the scale before the root is taken.
         **kwargs: Arguments of `keras.layers.Layer`.
 
     Call arguments:
@@ -83,6 +87,12 @@ class WindowStatistics(keras.layers.Layer):
         count = (
             ops.maximum(ops.sum(weights, axis=1, keepdims=True), 1) if mask is not None else steps
         )
+        if self.method == "robust":
+            shift = _median(inputs, mask)
+            sizes = weights * ops.absolute(inputs - shift)
+            deviation = _OF_NORMAL * ops.sum(sizes, axis=1, keepdims=True) / count
+            scale = ops.sqrt(ops.square(deviation) + self.epsilon)
+            return ops.concatenate([shift, scale], axis=1)
         shift = ops.sum(weights * inputs, axis=1, keepdims=True) / count
         variance = ops.sum(weights * ops.square(inputs - shift), axis=1, keepdims=True) / count
         return ops.concatenate([shift, ops.sqrt(variance + self.epsilon)], axis=1)
@@ -99,6 +109,25 @@ class WindowStatistics(keras.layers.Layer):
             "channels": self.channels,
             "epsilon": self.epsilon,
         }
+
+
+def _median(values: Any, mask: Any) -> Any:
+    """Return the median (batch, 1, channels) over the steps that are not masked; 0 of none."""
+    steps = values.shape[1]
+    if mask is None:
+        ordered = ops.sort(values, axis=1)
+        return (ordered[:, (steps - 1) // 2] + ordered[:, steps // 2])[:, None] / 2
+    kept = ops.expand_dims(ops.cast(mask, "bool"), -1)  # (batch, steps, 1)
+    ordered = ops.sort(ops.where(kept, values, math.inf), axis=1)
+    count = ops.sum(ops.cast(kept, "int32"), axis=1, keepdims=True)  # (batch, 1, 1)
+    number = ops.reshape(ops.arange(steps, dtype="int32"), (1, steps, 1))
+    is_middle = ops.logical_or(
+        ops.equal(number, ops.maximum(count - 1, 0) // 2), ops.equal(number, count // 2)
+    )
+    is_middle = ops.logical_and(is_middle, number < count)  # (batch, steps, 1)
+    middle = ops.sum(ops.where(is_middle, ordered, 0.0), axis=1, keepdims=True)
+    found = ops.sum(ops.cast(is_middle, values.dtype), axis=1, keepdims=True)
+    return middle / ops.maximum(found, 1)
 
 
 @keras.saving.register_keras_serializable(package="tsattn")

@@ -1,5 +1,6 @@
 """The forecaster: normalise, attend and encode, decode; one Keras model with two outputs."""
 
+import functools
 from collections.abc import Sequence
 from typing import Any
 
@@ -7,7 +8,7 @@ import keras
 from keras import layers, ops
 
 from tsattn.layers import LinearPath, WindowScaling, WindowStatistics
-from tsattn.models.gates import pass_gates
+from tsattn.models.gates import View, pass_gates
 from tsattn.models.heads import Decoded, decode_by_contributions, decode_directly
 from tsattn.models.members import decode_by_members, mean_forecast
 from tsattn.models.per_feature import decode_by_feature
@@ -34,6 +35,7 @@ def build_forecaster(
     dropout: float = 0.0,
     normalization: str = "last",
     normalized: Sequence[int] | None = None,
+    second_view: Sequence[int] = (),
     constant: Sequence[int] = (),
     num_quantiles: int | None = None,
     median: int = 0,
@@ -55,14 +57,17 @@ def build_forecaster(
         cell: `"gru"` or `"lstm"`; `"reverse-time"` attention has GRUs.
         units: Hidden units of each recurrent layer.
         num_layers: Number of recurrent layers.
-        members: How many networks with weights of their own read the same window, behind the same
-            gates if there are any. The forecast and the scores are their means (Lakshminarayanan et
-            al. 2017, "Deep ensembles"); a recurrent decoder has one.
+        members: How many networks with weights of their own read a view of the window, behind the
+            same gates if there are any. The forecast and the scores are their means
+            (Lakshminarayanan et al. 2017, "Deep ensembles"); a recurrent decoder has one.
         dropout: Share of the encoded window (of its states, which a recurrent decoder attends to)
             that is dropped in training.
         normalization: What is taken off each window and put back on the forecast: `"last"`,
-            `"standard"` or `"none"`.
+            `"standard"`, `"robust"` or `"none"`.
         normalized: Features that are measured from their windows; None for all.
+        second_view: Features that a second network, behind gates of its own, measures from their
+            windows by `"robust"`, so that it does not read the level of covariates; empty for no
+            such network.
         constant: Features that are always zero.
         num_quantiles: Number of quantiles forecast; None forecasts a point.
         median: Which of the quantiles is the median.
@@ -85,56 +90,60 @@ def build_forecaster(
         future = layers.Input((shape.horizon, shape.num_future_features), name="future_inputs")
     tensors = {"inputs": inputs} if future is None else {"inputs": inputs, "future_inputs": future}
 
-    if normalized is None:
-        normalized = range(shape.num_features)
-    sequence, future, statistics, levels = _normalise(
-        inputs, future, shape, normalization, normalized
-    )
-
-    if encoder == "per-feature":
-        sequence, future = _compress(sequence), _compress(future)
-
-    gated = None
-    if attention == "bottleneck":
-        first = shape.num_features - shape.num_future_covariates
-        gated = pass_gates(
-            sequence,
-            levels,
-            future,
-            normalized,
-            constant=constant,
-            future_constant=[i - first for i in constant if i >= first],
-        )
-        sequence, levels, future = gated.sequence, gated.levels, gated.future
+    views = [(normalization, range(shape.num_features) if normalized is None else normalized)]
+    if second_view:
+        views.append(("robust", second_view))
     sizes: dict[str, Any] = {"units": units, "dropout": dropout, "num_quantiles": num_quantiles}
     if attention != "reverse-time":
         sizes |= {"attention": attention, "cell": cell, "num_layers": num_layers}
 
-    def decode(sequence: Any, future: Any, levels: Any, statistics: Any) -> Decoded:
+    def see(number: int, method: str, measured: Sequence[int]) -> View:
+        view = _normalise(inputs, future, shape, method, measured)
+        if encoder == "per-feature":
+            view = view._replace(sequence=_compress(view.sequence), future=_compress(view.future))
+        if attention != "bottleneck":
+            return view
+        first = shape.num_features - shape.num_future_covariates
+        has_level = [] if view.levels is None else measured
+        return pass_gates(
+            view,
+            [i for i in has_level if number == 0 or i < shape.num_targets],
+            constant=constant,
+            future_constant=[i - first for i in constant if i >= first],
+            number=number,
+            num_views=len(views),
+        )
+
+    def decode(view: View) -> Decoded:
+        sequence, future, levels, statistics = view[:4]
         if encoder == "per-feature":
             steps = segment or choose_segment(shape.lookback)
-            return decode_by_feature(sequence, future, levels, shape, segment=steps, **sizes)
-        if attention == "reverse-time":
-            return decode_by_contributions(sequence, future, statistics, shape, **sizes)
-        if decoder == "recurrent":
-            return decode_recurrently(sequence, future, shape, **sizes)
-        return decode_directly(sequence, future, shape, placement=placement, **sizes)
-
-    read = (sequence, future, levels, statistics)
-    decoded = decode(*read) if members == 1 else decode_by_members(decode, members, *read)
-    forecast = decoded.forecast
-    if statistics is not None:
+            decoded = decode_by_feature(sequence, future, levels, shape, segment=steps, **sizes)
+        elif attention == "reverse-time":
+            decoded = decode_by_contributions(sequence, future, statistics, shape, **sizes)
+        elif decoder == "recurrent":
+            decoded = decode_recurrently(sequence, future, shape, **sizes)
+        else:
+            decoded = decode_directly(sequence, future, shape, placement=placement, **sizes)
+        if statistics is None:
+            return decoded
         columns = range(shape.num_targets)
-        forecast = WindowScaling(columns, "denormalize")(forecast, statistics)
-    if members > 1:
-        forecast = mean_forecast(forecast, members)
+        forecast = WindowScaling(columns, "denormalize")(decoded.forecast, statistics)
+        return decoded._replace(forecast=forecast)
+
+    seen = [see(number, *measured) for number, measured in enumerate(views)]
+    networks = [view for view in seen for _ in range(members)]
+    decoded = decode(seen[0]) if len(networks) == 1 else decode_by_members(decode, networks)
+    forecast = decoded.forecast
+    if len(networks) > 1:
+        forecast = mean_forecast(forecast, len(networks))
     if linear_inputs is not None:
         path = LinearPath(linear_inputs, shape.num_calendar_features, median, name=LINEAR_PATH)
         forecast = path(forecast, inputs, tensors.get("future_inputs"))
     outputs = {
         FORECAST: forecast,
-        ATTENTION_SCORES: decoded.scores if gated is None else gated.scores,
-        FUTURE_SCORES: None if gated is None else gated.future_scores,
+        ATTENTION_SCORES: _sum([*(view.scores for view in seen), decoded.scores]),
+        FUTURE_SCORES: _sum([view.future_scores for view in seen]),
     }
     named = {
         name: layers.Identity(name=name)(tensor)
@@ -145,24 +154,25 @@ def build_forecaster(
 
 
 def _normalise(
-    inputs: Any, future: Any, shape: WindowShape, normalization: str, normalized: Sequence[int]
-) -> tuple[Any, Any, Any, Any]:
-    """Take level and spread off a window and what is known ahead of the same features.
-
-    Returns:
-        Both, the statistics (batch, 2, features), and the levels (batch, features, 2): shift and
-        logarithm of the scale; statistics and levels are None where nothing is taken off.
-    """
-    if normalization == "none" or not normalized:
-        return inputs, future, None, None
-    statistics = WindowStatistics(normalization, normalized)(inputs)
+    inputs: Any, future: Any, shape: WindowShape, normalization: str, measured: Sequence[int]
+) -> View:
+    """Take level and spread off a window and what is known ahead of the same features."""
+    if normalization == "none" or not measured:
+        return View(inputs, future, None, None)
+    statistics = WindowStatistics(normalization, measured)(inputs)
     levels = ops.stack([statistics[:, 0], ops.log(statistics[:, 1])], axis=-1)
     sequence = WindowScaling(range(shape.num_features))(inputs, statistics)
     if future is not None and shape.num_future_covariates:
         first = shape.num_features - shape.num_future_covariates
         columns = range(first, shape.num_features)
         future = WindowScaling(columns)(future, statistics)
-    return sequence, future, statistics, levels
+    return View(sequence, future, levels, statistics)
+
+
+def _sum(scores: list[Any]) -> Any:
+    """Return the sum of tensors, or None of none."""
+    there = [x for x in scores if x is not None]
+    return functools.reduce(ops.add, there) if there else None
 
 
 def _compress(values: Any) -> Any:

@@ -127,7 +127,7 @@ def _asked(options: FitOptions, schema: Schema, metrics: dict[str, Any]) -> Mark
         ["lookback", f"{options.lookback} steps{steps}"],
         ["horizon", f"{options.horizon} steps{steps}"],
         ["split", f"{split} (train, validation, test)"],
-        ["preset", f"{options.preset}, members: {options.members}"],
+        ["preset", f"{options.preset}, members: {options.members}, views: {options.views}"],
         ["encoder", f"{options.encoder}, {options.cell.upper()} of {options.units} units"],
         ["decoder", str(options.decoder)],
         ["attention", attention + (f" ({options.placement})" if options.placement else "")],

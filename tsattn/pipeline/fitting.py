@@ -39,6 +39,7 @@ from tsattn.profile_frames import profile_frame
 from tsattn.progress import Progress
 from tsattn.report import split_metrics, write_report
 from tsattn.saved_attention import FAITHFULNESS
+from tsattn.schedules import windows_per_epoch
 from tsattn.training import History, train
 
 TRAIN_OPTIONS = (
@@ -243,6 +244,9 @@ def _train(
     progress: Progress,
 ) -> History:
     given = asdict(fitted.options) | (asdict(warm_start) if warm_start else {})
+    given["windows_per_epoch"] = windows_per_epoch(
+        fitted.options.windows_per_epoch, len(windows["train"]), fitted.options.views or 1
+    )
     with progress.bar("training") as bar:
         history = train(
             fitted.model,

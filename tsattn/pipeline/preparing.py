@@ -6,10 +6,12 @@ from dataclasses import dataclass, replace
 import keras
 import numpy as np
 
+from tsattn.building import most_views
 from tsattn.config import NUM_BATCHES, FitOptions, listed, require
 from tsattn.data.calendar import check_calendar, choose_calendar
 from tsattn.data.inputs import scaled_windows
 from tsattn.data.scaling import Scaler, check_targets, fit_scaler
+from tsattn.data.schema import Schema
 from tsattn.data.series import TimeSeries
 from tsattn.data.skipping import Faults
 from tsattn.data.splits import Split, split_series
@@ -18,7 +20,7 @@ from tsattn.errors import DataError
 from tsattn.option_checks import parse_split, settled_linear_path, settled_preset, settled_structure
 from tsattn.pipeline.reading_series import read_series, with_enough_rows, with_windows
 from tsattn.pipeline.tables import Data, source_of
-from tsattn.schedules import choose_epochs
+from tsattn.schedules import choose_epochs, windows_per_epoch
 from tsattn.segments import choose_segment
 
 
@@ -63,6 +65,7 @@ def prepare(
         split = split_series(series, shares)
         notes += _skipped_notes(series, faults, source)
     scaler = _fit_scaler(series, split, options)
+    options.views = _views(options, series.schema, scaler)
     constant = _check_constant(scaler, series)
     windows, left_out = split_windows(series, split, scaler, options)
     options.epochs = options.epochs or _epochs(options, len(windows["train"]))
@@ -85,10 +88,24 @@ def _skipped_notes(series: TimeSeries, faults: Faults, source: str) -> list[str]
     return [f"{source}: {len(faults.reasons):,} of {total:,} series skipped: {names}"]
 
 
+def _views(options: FitOptions, schema: Schema, scaler: Scaler) -> int:
+    """Return the number of views of a window; all that have something to add if it is not given."""
+    most = most_views(options, schema, scaler)
+    require(
+        options.views is None or options.views <= most,
+        "A second view needs a target and a covariate whose levels carry over from window to "
+        "window.",
+        f"views=2, carrying over: {listed(list(scaler.drifting)) or 'none'}",
+        "Use --views 1, or leave it out.",
+    )
+    return options.views or most
+
+
 def _epochs(options: FitOptions, num_windows: int) -> int:
     """Return the number of epochs for so many train windows, where it is not given."""
-    drawn = min(options.windows_per_epoch or num_windows, num_windows)
-    return choose_epochs(drawn, options.batch_size, NUM_BATCHES[options.preset])
+    views = options.views or 1
+    drawn = windows_per_epoch(options.windows_per_epoch, num_windows, views)
+    return choose_epochs(drawn, options.batch_size, NUM_BATCHES[options.preset], views)
 
 
 def _with_calendar(series: TimeSeries, split: Split) -> TimeSeries:
