@@ -112,6 +112,15 @@ def test_train_interrupted_keeps_the_best_epoch() -> None:
     assert len(history.epochs) == 2
 
 
+@pytest.fixture
+def heeding():
+    """Heed Ctrl-C, also where the tests run in the background, which ignores it."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, before)
+
+
+@pytest.mark.usefixtures("heeding")
 def test_train_heeds_ctrl_c_between_batches_only() -> None:
     """An exception in the middle of what a backend computes may crash it."""
     seen: list[str] = []
@@ -131,6 +140,7 @@ def test_train_heeds_ctrl_c_between_batches_only() -> None:
     assert seen == ["epoch", "epoch", "asked"]
 
 
+@pytest.mark.usefixtures("heeding")
 def test_train_heeds_a_second_ctrl_c_at_once() -> None:
     seen: list[str] = []
 
