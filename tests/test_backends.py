@@ -39,7 +39,10 @@ PER_FEATURE = [
     },
     {"attention": "per-dimension", "future_covariates": "plan", "loss": "quantile", "horizon": 3},
     {"attention": "shared", "segment": 7, "normalization": "none", "horizon": 3},
-    {"attention": "bottleneck", "segment": 2, "target": "load,wind", "horizon": 29},
+    {
+        "attention": "bottleneck", "segment": 2, "normalization": "robust", "target": "load,wind",
+        "horizon": 29,
+    },
     {"attention": "none", "segment": 3, "target": "load,wind", "horizon": 29, "cell": "lstm"},
 ]  # fmt: skip
 # Their scores are computed in ways of their own: on every backend.
