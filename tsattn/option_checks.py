@@ -31,7 +31,7 @@ from tsattn.option_types import as_type
 
 _COUNTS = (
     "lookback", "horizon", "segment", "units", "num_layers", "batch_size", "epochs", "patience",
-    "windows_per_epoch", "members", "views",
+    "windows_per_epoch", "members",
 )  # fmt: skip
 # Attentions that bring their own recurrent layers.
 _ONE_LAYER = {

@@ -107,9 +107,9 @@ def fit_scaler(
         std.append(1.0 if is_constant else column.std())
         if is_constant:
             constant.append(name)
-        elif all(_is_static(values[part, i]) for part in rows):
-            continue
-        elif _share_of_levels(values, rows, i, lookback) > 1 / math.sqrt(lookback):
+        elif not _is_static(values, rows, i) and (
+            _share_of_levels(values, rows, i, lookback) > 1 / math.sqrt(lookback)
+        ):
             drifting.append(name)
     return Scaler(
         features=tuple(features),
@@ -120,9 +120,11 @@ def fit_scaler(
     )
 
 
-def _is_static(column: np.ndarray) -> bool:
-    known = column[~np.isnan(column)]
-    return bool((known == known[:1]).all())
+def _is_static(values: np.ndarray, rows: Sequence[slice], column: int) -> bool:
+    """Return whether a feature never changes within a series."""
+    steps = (values[part, column] for part in rows)
+    known = (part[~np.isnan(part)] for part in steps)
+    return all((part == part[:1]).all() for part in known)
 
 
 def _share_of_levels(
