@@ -1,5 +1,6 @@
 """`scripts/benchmark` says what is wrong with what it is asked for, before anything is fitted."""
 
+import runpy
 import subprocess
 import sys
 from pathlib import Path
@@ -27,3 +28,18 @@ def test_benchmark_refuses_in_one_message(arguments, message, tmp_path) -> None:
     assert message in done.stderr
     assert "Traceback" not in done.stderr
     assert not (tmp_path / "results.jsonl").exists()
+
+
+@pytest.mark.parametrize(
+    ("name", "rows", "first"),
+    [
+        ("ett-ms-etth1-96", 17420, 11520),
+        ("ett-m-ettm1-720", 69680, 46080),
+        ("np-known", 52416, 41932),
+        ("pm25", 43824, 35059),
+    ],
+)
+def test_choosing_has_no_test_row(name, rows, first, monkeypatch) -> None:
+    monkeypatch.syspath_prepend(SCRIPT.parent)
+    benchmark = runpy.run_path(str(SCRIPT))
+    assert benchmark["first_test_row"](benchmark["make_tasks"]()[name], rows) == first
