@@ -7,6 +7,7 @@ from sklearn.linear_model import Ridge
 from tsattn import baselines
 from tsattn.baselines import (
     RIDGE_STRENGTHS,
+    SELECTIVITY,
     baseline_forecasters,
     fit_linear,
     last_value,
@@ -65,43 +66,51 @@ def test_seasonal_naive_is_the_plain_loop(windows, arrays, seasonality):
                 np.testing.assert_equal(forecast[window, step, target], expected)
 
 
-def reference_ridge(windows, strength, target, inputs):
-    """Return the ridge forecast on the same windows by scikit-learn, the intercept penalised."""
-    batch = windows.gather(slice(None))
-    lagged = batch.inputs if inputs == "all" else batch.inputs[:, :, [target]]
-    x = (lagged - lagged[:, -1:]).reshape(len(windows), -1)
-    if inputs != "own":
-        x = np.hstack([x, batch.future_inputs.reshape(len(windows), -1)])
-    x = np.hstack([x, np.ones((len(windows), 1))])
-    last = batch.inputs[:, -1:, target]
-    ridge = Ridge(alpha=strength * len(windows), fit_intercept=False)
-    ridge.fit(x.astype(np.float64), batch.targets[:, :, target] - last)
-    return ridge.predict(x.astype(np.float64)) + last
+def lags_and_known(batch, columns) -> np.ndarray:
+    """Return lags of some features, and what is known ahead, relative to the last values."""
+    ahead = batch.future_inputs - batch.inputs[:, -1:, -FUTURE:]
+    lagged = (batch.inputs - batch.inputs[:, -1:])[:, :, columns]
+    return np.hstack([lagged.reshape(len(lagged), -1), ahead.reshape(len(ahead), -1)])
 
 
-def test_linear_is_the_ridge_of_scikit_learn(windows):
-    linear = fit_linear(windows.take(slice(0, 199)), windows.take(slice(199, 251)))
-    train = windows.take(slice(0, 199))
-    forecast = linear.forecast(train.gather(slice(None)))
-    for target in range(TARGETS):
-        expected = reference_ridge(train, linear.strength, target, linear.inputs)
-        np.testing.assert_allclose(forecast[:, :, target], expected, atol=2e-3)
+def reference_forecasts(train, val, batch, target) -> tuple[np.ndarray, np.ndarray]:
+    """Return the best ridge forecast of each kind and its error, the intercept penalised."""
+    forecasts, errors = [], []
+    for number, columns in enumerate([[target], [target], list(range(FEATURES))]):
+        size = LOOKBACK if number == 0 else None
+        x, x_val, x_new = (
+            np.hstack([lags_and_known(part, columns)[:, :size], np.ones((len(part.inputs), 1))])
+            for part in (train, val, batch)
+        )
+        found = []
+        for strength in RIDGE_STRENGTHS:
+            ridge = Ridge(alpha=strength * len(x), fit_intercept=False)
+            last = train.inputs[:, -1:, target]
+            ridge.fit(x.astype(np.float64), train.targets[:, :, target] - last)
+            forecast = ridge.predict(x_val.astype(np.float64)) + val.inputs[:, -1:, target]
+            error = np.square(forecast - val.targets[:, :, target]).sum()
+            found.append((error, ridge.predict(x_new) + batch.inputs[:, -1:, target]))
+        errors.append([error for error, _ in found])
+        forecasts.append([forecast for _, forecast in found])
+    return np.array(forecasts), np.array(errors)
 
 
-def test_linear_takes_the_candidate_best_on_validation(windows):
+def test_linear_is_the_mean_of_ridges_weighed_by_their_errors(windows):
     train, val = windows.take(slice(0, 199)), windows.take(slice(199, 251))
     linear = fit_linear(train, val)
-    actual = val.gather(slice(None)).targets
-
-    def error(forecast):
-        return np.square(forecast - actual).mean()
-
-    chosen = error(linear.forecast(val.gather(slice(None))))
-    assert linear.strength in RIDGE_STRENGTHS
-    equations = baselines._normal_equations(train, range(TARGETS), "all")
-    for strength, weights in zip(RIDGE_STRENGTHS, baselines._solve(*equations), strict=True):
-        other = baselines.LinearBaseline(inputs="all", strength=strength, weights=weights)
-        assert chosen <= error(other.forecast(val.gather(slice(None)))) + 1e-9
+    batches = [part.gather(slice(None)) for part in (train, val, windows)]
+    found = [reference_forecasts(*batches, target) for target in range(TARGETS)]
+    errors = sum(errors for _, errors in found)
+    best = errors.argmin(axis=1)
+    parts = errors.min(axis=1) ** -SELECTIVITY
+    parts /= parts.sum()
+    assert parts.max() < 0.9  # or it was one of them
+    forecast = linear.forecast(batches[-1])
+    for target, (forecasts, _) in enumerate(found):
+        expected = sum(
+            part * of_kind[i] for part, of_kind, i in zip(parts, forecasts, best, strict=True)
+        )
+        np.testing.assert_allclose(forecast[:, :, target], expected, atol=2e-3)
 
 
 def test_linear_learns_an_exact_rule():
@@ -124,9 +133,9 @@ def test_linear_uses_what_is_known_ahead():
 
 
 def test_linear_sums_are_those_of_all_windows_at_once(windows, monkeypatch):
-    whole = baselines._normal_equations(windows, range(TARGETS), "all")
+    whole = baselines._normal_equations(windows, "all", 0)
     monkeypatch.setattr(baselines, "_BATCH", 13)
-    parts = baselines._normal_equations(windows, range(TARGETS), "all")
+    parts = baselines._normal_equations(windows, "all", 0)
     for one, other in zip(whole, parts, strict=True):
         np.testing.assert_allclose(one, other, rtol=1e-3, atol=1e-3)
 

@@ -7,7 +7,8 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from tsattn.baselines import LinearBaseline, _ridge_weights
+from tsattn import baselines
+from tsattn.baselines import LinearBaseline
 from tsattn.blending import blend_linear_path, cautious_share
 from tsattn.data.schema import Schema
 from tsattn.data.windows import make_windows
@@ -58,9 +59,7 @@ def windows(seed: int = 0, rows: int = ROWS):
 
 def baseline(inputs: str, seed: int = 3, scale: float = 0.1) -> LinearBaseline:
     weights = scale * random_array(TARGETS, REGRESSORS[inputs] + 1, HORIZON, seed=seed)
-    return LinearBaseline(
-        inputs=inputs, strength=1.0, weights=weights, num_calendar_features=CALENDAR
-    )
+    return LinearBaseline(inputs=inputs, weights=weights, num_calendar_features=CALENDAR)
 
 
 def path_of(linear: LinearBaseline, share=(0.25, 1.0), median: int = 0) -> LinearPath:
@@ -103,9 +102,7 @@ def test_linear_path_moves_all_quantiles_as_the_median(inputs: str) -> None:
 def test_linear_path_needs_nothing_known_ahead(inputs: str) -> None:
     alone = windows().gather(slice(13))._replace(future_inputs=np.empty((13, HORIZON, 0)))
     size = LOOKBACK * (FEATURES if inputs == "all" else 1) + 1
-    linear = LinearBaseline(
-        inputs=inputs, strength=1.0, weights=random_array(TARGETS, size, HORIZON)
-    )
+    linear = LinearBaseline(inputs=inputs, weights=random_array(TARGETS, size, HORIZON))
     layer = LinearPath(inputs)
     forecast = random_array(13, HORIZON, TARGETS, seed=7)
     np.testing.assert_array_equal(to_numpy(layer(forecast, alone.inputs)), forecast)  # no share
@@ -182,6 +179,16 @@ def blended_model(linear: LinearBaseline, **options):
     return model
 
 
+def ridge_weights(batch, inputs: str) -> np.ndarray:
+    """Return the weights of a ridge regression of each target."""
+    weights = []
+    for target in range(TARGETS):
+        x = baselines._regressors(batch, inputs, CALENDAR, target)
+        changes = batch.targets[:, :, target] - batch.inputs[:, -1:, target]
+        weights.append(np.linalg.solve(x.T @ x + len(x) * np.eye(x.shape[1]), x.T @ changes))
+    return np.stack(weights).astype("float32")
+
+
 def forecasts(model, many) -> np.ndarray:
     return np.concatenate([outputs["forecast"] for _, _, outputs in run_batches(model, many)])
 
@@ -194,8 +201,7 @@ def test_blend_has_the_share_with_the_least_squared_error_and_a_standard_error_m
     many = windows(seed=5, rows=600)
     batch = many.gather(slice(None))
     # Twice what fits best, so that about half of it is.
-    weights = 2 * _ridge_weights(many, inputs, CALENDAR)[-1]
-    linear = replace(baseline(inputs), weights=weights)
+    linear = replace(baseline(inputs), weights=2 * ridge_weights(batch, inputs))
     model = blended_model(linear, num_quantiles=num_quantiles, median=1 if num_quantiles else 0)
     before = forecasts(model, many)
     shares = blend_linear_path(model, many)

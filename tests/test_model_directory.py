@@ -203,7 +203,6 @@ def test_broken_archive_is_refused(copy, name, content) -> None:
         {"weights": "text"},
         {"weights": "nan"},
         {"inputs": "foo"},
-        {"strength": [1, 2]},
         {"num_calendar_features": 2},
         {"inputs": np.array([{}])},
     ],

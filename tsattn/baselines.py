@@ -7,8 +7,9 @@ import numpy as np
 
 from tsattn.data.windows import WindowBatch, Windows
 
-RIDGE_STRENGTHS = (1e-4, 1e-3, 1e-2, 1e-1, 1.0)
+RIDGE_STRENGTHS = (1e-4, 1e-3, 1e-2, 1e-1, 1.0)  # penalties by the number of windows
 MAX_LINEAR_WINDOWS = 100_000
+SELECTIVITY = 16  # 4 % more squared error halves the part
 _BATCH = 1024
 
 
@@ -44,7 +45,7 @@ def seasonal_naive(
 
 @dataclass(frozen=True, kw_only=True)
 class LinearBaseline:
-    """A ridge regression of every target and horizon step on the lagged values.
+    """A linear forecast of every target and horizon step from the lagged values.
 
     Inputs and targets are taken relative to the last known value of their feature, and so are the
     known future covariates where the lags of all features are read: the level of none of them
@@ -53,7 +54,6 @@ class LinearBaseline:
     """
 
     inputs: str  # "own": the target's lags; "own and known": with what is known ahead; "all"
-    strength: float  # ridge penalty divided by the number of windows
     weights: np.ndarray  # (targets, regressors + 1, horizon) float32, the intercept last
     num_calendar_features: int = 0  # the last ones of the future inputs
 
@@ -61,7 +61,7 @@ class LinearBaseline:
         """Return the forecast (windows, horizon, targets) in scaled units."""
         outputs = []
         for target in range(batch.targets.shape[2]):
-            regressors = _regressors(batch, self.inputs, target, self.num_calendar_features)
+            regressors = _regressors(batch, self.inputs, self.num_calendar_features, target)
             change = regressors @ self.weights[target]  # (windows, horizon)
             outputs.append(change + batch.inputs[:, -1, target, None])
         return np.stack(outputs, axis=2)
@@ -107,7 +107,7 @@ class LinearBaseline:
 
 
 def _regressors(
-    batch: WindowBatch, inputs: str, target: int, num_calendar_features: int
+    batch: WindowBatch, inputs: str, num_calendar_features: int, target: int = 0
 ) -> np.ndarray:
     """Return the regressors of each window, the constant last: (windows, regressors + 1)."""
     lagged = batch.inputs if inputs == "all" else batch.inputs[:, :, target : target + 1]
@@ -140,7 +140,13 @@ def _known_ahead(
 
 
 def fit_linear(train: Windows, val: Windows, *, num_calendar_features: int = 0) -> LinearBaseline:
-    """Fit the linear baseline on train windows and choose its inputs and strength on val.
+    """Fit the linear baseline on train windows, and weigh and choose on val what it is made of.
+
+    It is the mean of up to three ridge regressions: on the lags of the target; on these and what is
+    known ahead; on the lags of all features and what is known ahead. Each has the strength that is
+    best on val, and its part in the mean is its squared error there to the power of -`SELECTIVITY`
+    (Stock & Watson 2004, "Combination forecasts of output growth in a seven-country data set"): one
+    that val does not tell from the best has as much of the mean, one that is far off nothing.
 
     The normal equations are summed batch by batch (over evenly spaced windows if there are more
     than `MAX_LINEAR_WINDOWS`), so that memory does not grow with their number.
@@ -151,43 +157,81 @@ def fit_linear(train: Windows, val: Windows, *, num_calendar_features: int = 0) 
         num_calendar_features: How many of the last future inputs are calendar features.
     """
     train, val = train.spread(MAX_LINEAR_WINDOWS), val.spread(MAX_LINEAR_WINDOWS)
-    choices = ["own"]
-    choices += ["own and known"] if train.future_values.shape[1] else []
-    choices += ["all"] if train.values.shape[1] > 1 else []
-    candidates = [
-        LinearBaseline(
-            inputs=inputs,
-            strength=strength,
-            weights=weights,
-            num_calendar_features=num_calendar_features,
-        )
-        for inputs in choices
-        for strength, weights in zip(
-            RIDGE_STRENGTHS, _ridge_weights(train, inputs, num_calendar_features), strict=True
-        )
-    ]
-    errors = np.zeros(len(candidates))
-    for _, batch in val.batches(_BATCH):
-        errors += [
-            np.square(candidate.forecast(batch) - batch.targets, dtype=np.float64).sum()
-            for candidate in candidates
-        ]
-    return candidates[int(np.argmin(errors))]
+    num_features, num_known = train.values.shape[1], train.future_values.shape[1]
+    inputs = "all" if num_features > 1 else "own and known" if num_known else "own"
+    gram, moment = _normal_equations(train, inputs, num_calendar_features)
+    subsets = _subsets(train, len(gram))
+    fitted = [_ridge_weights(gram, moment, columns) for columns in subsets]
+    errors = _squared_errors(val, subsets, fitted, inputs, num_calendar_features)
+    least = errors.min(axis=1) + np.finfo(float).tiny
+    parts = (least.min() / least) ** SELECTIVITY
+    weights = np.zeros_like(moment, dtype=np.float32)
+    for part, columns, candidates, best in zip(
+        parts / parts.sum(), subsets, fitted, errors.argmin(axis=1), strict=True
+    ):
+        for target, rows in enumerate(columns):
+            weights[target, rows] += part * candidates[best][target]
+    return LinearBaseline(
+        inputs=inputs, weights=weights, num_calendar_features=num_calendar_features
+    )
 
 
-def _ridge_weights(train: Windows, inputs: str, num_calendar_features: int) -> list[np.ndarray]:
-    """Return the weights (targets, regressors + 1, horizon) for each strength."""
-    targets = list(range(train.num_targets))
-    # All targets have the same regressors if these are all lags, and one solution serves them.
-    groups = [targets] if inputs == "all" else [[target] for target in targets]
+def _subsets(windows: Windows, num_regressors: int) -> list[list[np.ndarray]]:
+    """Return the regressors that each ridge regression of each target has, the constant last."""
+    num_features, every = windows.values.shape[1], np.arange(num_regressors)
+    lags = every[: windows.lookback * num_features].reshape(windows.lookback, num_features)
+    rest = every[lags.size :]  # what is known ahead, and the constant
+    targets = range(windows.num_targets)
+    subsets = [[np.append(lags[:, target], rest[-1]) for target in targets]]
+    if len(rest) > 1:
+        subsets.append([np.append(lags[:, target], rest) for target in targets])
+    if num_features > 1:
+        subsets.append([every] * windows.num_targets)
+    return subsets
+
+
+def _ridge_weights(
+    gram: np.ndarray, moment: np.ndarray, columns: Sequence[np.ndarray]
+) -> list[np.ndarray]:
+    """Return the weights (targets, regressors, horizon) of some regressors for each strength."""
+    if len(columns) > 1 and columns[0] is columns[1]:  # one solution serves all targets
+        return _solve(gram, moment)
     solved = [
-        _solve(*_normal_equations(train, group, inputs, num_calendar_features)) for group in groups
+        _solve(gram[np.ix_(of_target, of_target)], moment[[target]][:, of_target])
+        for target, of_target in enumerate(columns)
     ]
     return [np.concatenate(weights) for weights in zip(*solved, strict=True)]
 
 
+def _squared_errors(
+    val: Windows,
+    subsets: Sequence[Sequence[np.ndarray]],
+    fitted: Sequence[Sequence[np.ndarray]],
+    inputs: str,
+    num_calendar_features: int,
+) -> np.ndarray:
+    """Return the sum of squared errors of each subset of the regressors with each strength."""
+    errors = np.zeros((len(subsets), len(RIDGE_STRENGTHS)))
+    for _, batch in val.batches(_BATCH):
+        x, changes = _regressors(batch, inputs, num_calendar_features), _changes(batch)
+        for i, columns in enumerate(subsets):
+            for target, of_target in enumerate(columns):
+                read = x[:, of_target]
+                errors[i] += [
+                    np.square(read @ weights[target] - changes[target], dtype=np.float64).sum()
+                    for weights in fitted[i]
+                ]
+    return errors
+
+
+def _changes(batch: WindowBatch) -> np.ndarray:
+    """Return the targets relative to their last known value: (targets, windows, horizon)."""
+    last = batch.inputs[:, -1:, : batch.targets.shape[2]]
+    return np.asarray((batch.targets - last).transpose(2, 0, 1))
+
+
 def _normal_equations(
-    windows: Windows, targets: Sequence[int], inputs: str, num_calendar_features: int = 0
+    windows: Windows, inputs: str, num_calendar_features: int
 ) -> tuple[np.ndarray, np.ndarray]:
     """Return the mean over the windows of x xᵀ and, for each target, of x yᵀ.
 
@@ -196,11 +240,9 @@ def _normal_equations(
     gram: np.ndarray | float = 0.0
     moment: np.ndarray | float = 0.0
     for _, batch in windows.batches(_BATCH):
-        x = _regressors(batch, inputs, targets[0], num_calendar_features)
-        changes = batch.targets - batch.inputs[:, -1:, : windows.num_targets]
-        y = changes[:, :, list(targets)].transpose(2, 0, 1)  # (targets, windows, horizon)
+        x = _regressors(batch, inputs, num_calendar_features)
         gram = gram + (x.T @ x).astype(np.float64)
-        moment = moment + (x.T @ y).astype(np.float64)
+        moment = moment + (x.T @ _changes(batch)).astype(np.float64)
     return np.asarray(gram) / len(windows), np.asarray(moment) / len(windows)
 
 

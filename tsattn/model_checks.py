@@ -178,7 +178,6 @@ def checked_linear(path: Path, options: FitOptions, schema: Schema) -> LinearBas
     with np.load(path) as arrays:
         linear = LinearBaseline(
             inputs=str(arrays["inputs"]),
-            strength=float(arrays["strength"]),
             weights=arrays["weights"],
             num_calendar_features=int(arrays["num_calendar_features"]),
         )
@@ -186,7 +185,7 @@ def checked_linear(path: Path, options: FitOptions, schema: Schema) -> LinearBas
     shape = (len(schema.targets), regressors[linear.inputs] + 1, horizon)
     _require(linear.weights.shape == shape, f"weights have shape {linear.weights.shape}")
     is_number = linear.weights.dtype == np.float32 and np.isfinite(linear.weights).all()
-    _require(bool(is_number) and bool(np.isfinite(linear.strength)), "weights are not numbers")
+    _require(bool(is_number), "weights are not numbers")
     _require(linear.num_calendar_features == num_calendar_features, "num_calendar_features differ")
     return linear
 

@@ -72,7 +72,6 @@ def save_fitted(directory: Path, fitted: FittedForecaster) -> None:
     np.savez_compressed(
         directory / "linear.npz",
         inputs=np.array(fitted.linear.inputs),
-        strength=np.array(fitted.linear.strength),
         weights=fitted.linear.weights,
         num_calendar_features=np.array(fitted.linear.num_calendar_features),
         shares=fitted.linear_shares,
