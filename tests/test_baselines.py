@@ -74,7 +74,7 @@ def lags_and_known(batch, columns) -> np.ndarray:
 
 
 def reference_forecasts(train, val, batch, target) -> tuple[np.ndarray, np.ndarray]:
-    """Return the best ridge forecast of each kind and its error, the intercept penalised."""
+    """Return forecast and error on val of each kind and strength, the intercept penalised."""
     forecasts, errors = [], []
     for number, columns in enumerate([[target], [target], list(range(FEATURES))]):
         size = LOOKBACK if number == 0 else None

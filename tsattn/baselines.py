@@ -59,12 +59,18 @@ class LinearBaseline:
 
     def forecast(self, batch: WindowBatch) -> np.ndarray:
         """Return the forecast (windows, horizon, targets) in scaled units."""
-        outputs = []
-        for target in range(batch.targets.shape[2]):
-            regressors = _regressors(batch, self.inputs, self.num_calendar_features, target)
-            change = regressors @ self.weights[target]  # (windows, horizon)
-            outputs.append(change + batch.inputs[:, -1, target, None])
-        return np.stack(outputs, axis=2)
+        num_targets, num_calendar = batch.targets.shape[2], self.num_calendar_features
+        if self.inputs == "all":  # the same regressors for every target
+            changes = _regressors(batch, self.inputs, num_calendar) @ self.weights
+        else:
+            changes = np.stack(
+                [
+                    _regressors(batch, self.inputs, num_calendar, target) @ self.weights[target]
+                    for target in range(num_targets)
+                ]
+            )
+        last = batch.inputs[:, -1:, :num_targets]
+        return np.asarray(changes.transpose(1, 2, 0) + last)
 
     def values_read(self, batch: WindowBatch, levels: np.ndarray) -> np.ndarray:
         """Return what the forecast of each target is a weighted sum of, without the constant.
@@ -194,7 +200,7 @@ def _ridge_weights(
     gram: np.ndarray, moment: np.ndarray, columns: Sequence[np.ndarray]
 ) -> list[np.ndarray]:
     """Return the weights (targets, regressors, horizon) of some regressors for each strength."""
-    if len(columns) > 1 and columns[0] is columns[1]:  # one solution serves all targets
+    if len(columns[0]) == len(gram):  # every regressor: one solution serves all targets
         return _solve(gram, moment)
     solved = [
         _solve(gram[np.ix_(of_target, of_target)], moment[[target]][:, of_target])
