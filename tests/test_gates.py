@@ -4,7 +4,7 @@ import keras
 import numpy as np
 import pytest
 
-from tsattn.models import WindowShape, build_forecaster
+from tsattn.models import WindowShape, build_forecaster, price_of_nat
 from tsattn.segments import choose_segment
 
 SHAPE = WindowShape(
@@ -29,7 +29,8 @@ def build(normalization="standard", normalized=(0, 2), encoder="per-feature", se
         second_view=second_view,
     )  # fmt: skip
     generator = np.random.default_rng(1)
-    model.set_weights([generator.normal(size=w.shape, scale=0.4) for w in model.get_weights()])
+    for weight in model.trainable_weights:
+        weight.assign(generator.normal(size=weight.shape, scale=0.4))
     return model
 
 
@@ -103,10 +104,25 @@ def test_views_have_gates_of_their_own_and_the_price_of_one() -> None:
     for name in [*GATES, *(f"{name}_1" for name in GATES)]:
         assert model.get_layer(name).beta == pytest.approx(0.02 / cells / 2)
         set_gates(model, name, 0.0)
+    assert price_of_nat(model) == pytest.approx(0.02 / cells)
     scores = run(model, inputs_for(0))
-    nats = 2 * np.log(2) / 2  # both are half open
+    nats = np.log(2) / 2  # both are half open
     np.testing.assert_allclose(scores["attention_scores"][:, :, 1], nats, rtol=1e-5)
     np.testing.assert_allclose(scores["future_scores"], np.full((2, 7, 3), nats), rtol=1e-5)
+
+
+def test_nats_of_views_have_the_shares_of_their_networks() -> None:
+    model = build(normalized=[0], second_view=[0, 2])
+    for name in GATES:
+        set_gates(model, f"{name}_1", -50.0)
+    scores = {}
+    for share in (1.0, 0.25, 0.0):
+        model.get_layer("member_mean").shares.assign([share, 1 - share])
+        scores[share] = run(model, inputs_for(0))
+    for name in ("attention_scores", "future_scores"):
+        assert scores[1.0][name].min() > 0
+        np.testing.assert_allclose(scores[0.25][name], scores[1.0][name] / 4, rtol=1e-5)
+        np.testing.assert_allclose(scores[0.0][name], 0, atol=1e-6)
 
 
 def test_second_view_has_no_level_of_a_covariate() -> None:

@@ -2,6 +2,7 @@
 
 import json
 
+import h5py
 import keras
 import numpy as np
 import pytest
@@ -9,13 +10,17 @@ from click.testing import CliRunner
 from synthetic import SMALL, load_frame
 
 from tsattn import FitOptions, load
+from tsattn.blending import share_among_members
 from tsattn.cli import main
 from tsattn.config import PRESETS
+from tsattn.data.windows import make_windows
 from tsattn.errors import UsageError
 from tsattn.losses import MemberLoss, make_loss
+from tsattn.model_directory import load_fitted
 from tsattn.models import WindowShape, build_forecaster, training_model
 from tsattn.option_checks import check_options, settled_preset
 from tsattn.pipeline.fitting import fit, save
+from tsattn.running import model_inputs, run_batches
 
 SHAPE = WindowShape(lookback=11, horizon=7, num_features=3, num_targets=2, num_calendar_features=1)
 STRUCTURES = [
@@ -36,10 +41,10 @@ def windows() -> dict[str, np.ndarray]:
     }
 
 
-def randomised(structure, members: int) -> keras.Model:
+def randomised(structure, members: int, **options) -> keras.Model:
     """Return a forecaster whose heads, which start as zeros, are random too."""
     keras.utils.set_random_seed(2)
-    model = build_forecaster(SHAPE, units=4, members=members, **structure)
+    model = build_forecaster(SHAPE, units=4, members=members, **structure, **options)
     generator = np.random.default_rng(7)
     for weight in model.trainable_weights:
         weight.assign(generator.normal(scale=0.3, size=weight.shape))
@@ -80,15 +85,64 @@ def test_each_member_is_trained_by_its_own_errors(name: str) -> None:
     assert float(MemberLoss(loss)(truth, given)) == pytest.approx(expected, rel=1e-5)
 
 
+def random_windows():
+    generator = np.random.default_rng(3)
+    return make_windows(
+        generator.normal(size=(600, 3)).astype("float32"), lookback=11, horizon=7, num_targets=2,
+        future_values=generator.normal(size=(600, 1)).astype("float32"),
+    )  # fmt: skip
+
+
+@pytest.mark.parametrize("num_quantiles", [None, 3])
+def test_share_of_a_member_falls_with_its_squared_error(num_quantiles) -> None:
+    quantiles = {"num_quantiles": num_quantiles, "median": 1} if num_quantiles else {}
+    model, many = randomised(STRUCTURES[0], 3, **quantiles), random_windows()
+    truth = many.gather(slice(None)).targets
+    of_members = training_model(model).predict(model_inputs(many.gather(slice(None))), verbose=0)
+    if num_quantiles:
+        of_members = of_members[..., 1]
+    apart = of_members.reshape(len(many), 3, 7, 2)
+    mse = np.square(apart - truth[:, None]).mean(axis=(0, 2, 3))
+    shares = share_among_members(model, many, median=quantiles.get("median", 0))
+    np.testing.assert_allclose(shares, mse**-4 / (mse**-4).sum(), rtol=1e-3)
+    assert np.ptp(shares) > 0.02
+    forecast = np.concatenate([outputs["forecast"] for _, _, outputs in run_batches(model, many)])
+    point = forecast[..., 1] if num_quantiles else forecast
+    np.testing.assert_allclose(point, np.einsum("m,bmht->bht", shares, apart), atol=1e-4)
+    np.testing.assert_allclose(
+        share_among_members(model, many, median=quantiles.get("median", 0)), shares, rtol=1e-6
+    )  # once more
+
+
+def test_one_network_has_all_of_the_forecast() -> None:
+    assert share_among_members(randomised(STRUCTURES[0], 1), random_windows()).tolist() == [1]
+
+
 def test_members_are_saved_and_forecast_alike_in_onnx(tmp_path) -> None:
     frame = load_frame()
     result = fit(frame, FitOptions(**{**SMALL, "members": 2, "epochs": 1}), check=False)
+    mean = result.fitted.model.get_layer("member_mean")
+    assert np.ptp(keras.ops.convert_to_numpy(mean.shares)) > 0
+    mean.shares.assign([0.8, 0.2])
     save(result, tmp_path / "model")
     loaded = [load(tmp_path / "model", runtime=name) for name in ("onnx", "keras")]
     forecasts = [model.predict(frame)["forecast"].to_numpy() for model in loaded]
     np.testing.assert_allclose(forecasts[0], forecasts[1], rtol=1e-4)
     saved = json.loads((tmp_path / "model" / "config.json").read_text("utf-8"))["options"]
     assert saved["members"] == 2
+    again = load_fitted(tmp_path / "model").network.get_layer("member_mean")
+    np.testing.assert_allclose(again.shares, [0.8, 0.2], rtol=1e-6)
+
+
+def test_members_of_a_model_without_shares_have_equal_ones(tmp_path) -> None:
+    model = randomised(STRUCTURES[0], 2)
+    model.get_layer("member_mean").shares.assign([0.8, 0.2])
+    model.save_weights(tmp_path / "of.weights.h5")
+    with h5py.File(tmp_path / "of.weights.h5", "a") as file:
+        del file["layers/weighted_mean"]
+    again = randomised(STRUCTURES[0], 2)
+    again.load_weights(tmp_path / "of.weights.h5")
+    np.testing.assert_allclose(again.get_layer("member_mean").shares, [0.5, 0.5])
 
 
 def test_preset_chooses_what_is_not_given() -> None:

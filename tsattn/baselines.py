@@ -169,17 +169,26 @@ def fit_linear(train: Windows, val: Windows, *, num_calendar_features: int = 0) 
     subsets = _subsets(train, len(gram))
     fitted = [_ridge_weights(gram, moment, columns) for columns in subsets]
     errors = _squared_errors(val, subsets, fitted, inputs, num_calendar_features)
-    least = errors.min(axis=1) + np.finfo(float).tiny
-    parts = (least.min() / least) ** SELECTIVITY
+    parts = shares_by_error(errors.min(axis=1), SELECTIVITY)
     weights = np.zeros_like(moment, dtype=np.float32)
     for part, columns, candidates, best in zip(
-        parts / parts.sum(), subsets, fitted, errors.argmin(axis=1), strict=True
+        parts, subsets, fitted, errors.argmin(axis=1), strict=True
     ):
         for target, rows in enumerate(columns):
             weights[target, rows] += part * candidates[best][target]
     return LinearBaseline(
         inputs=inputs, weights=weights, num_calendar_features=num_calendar_features
     )
+
+
+def shares_by_error(squared_errors: np.ndarray, selectivity: float) -> np.ndarray:
+    """Return the share of each forecast in a mean: its squared error to the power of -selectivity.
+
+    The larger the selectivity, the less has what is not the best; the shares sum to 1.
+    """
+    errors = squared_errors + np.finfo(float).tiny
+    parts = (errors.min() / errors) ** selectivity
+    return np.asarray(parts / parts.sum())
 
 
 def _subsets(windows: Windows, num_regressors: int) -> list[list[np.ndarray]]:

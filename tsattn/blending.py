@@ -1,12 +1,45 @@
-"""How much of a forecast is the linear path's."""
+"""How much of a forecast is each network's, and how much the linear path's."""
 
 import keras
 import numpy as np
 
+from tsattn.baselines import shares_by_error
 from tsattn.data.windows import Windows
-from tsattn.models import LINEAR_PATH
-from tsattn.running import model_inputs, run_batches
+from tsattn.models import LINEAR_PATH, MEMBER_MEAN, MEMBERS
+from tsattn.running import compile_for, model_inputs, run_batches, windows_at_once
 from tsattn.tensor_names import FORECAST
+
+MEMBER_SELECTIVITY = 4  # chosen on rows before the tests, see README
+
+
+def share_among_members(model: keras.Model, windows: Windows, *, median: int = 0) -> np.ndarray:
+    """Give each network of a forecaster the share that validation windows speak for.
+
+    See `tsattn.baselines.shares_by_error`: networks that see what matters to forecasts to come
+    differ little in their errors, and their mean is better than the best of them (Stock & Watson
+    2004); one that does not see it has a small share.
+
+    Args:
+        model: A forecaster.
+        windows: Validation windows.
+        median: Which of the quantiles of a forecast is the median.
+
+    Returns:
+        (networks,) shares, first those of the first view.
+    """
+    names = {layer.name for layer in model.layers}
+    if MEMBER_MEAN not in names:
+        return np.ones(1)
+    members = keras.Model(model.inputs, {FORECAST: model.get_layer(MEMBERS).output})
+    compile_for(members, len(windows))
+    mean = model.get_layer(MEMBER_MEAN)
+    errors = np.zeros(mean.shares.shape)
+    for _, batch, outputs in run_batches(members, windows, windows_at_once(model)):
+        for i, forecast in enumerate(np.split(outputs[FORECAST], len(errors), axis=1)):
+            errors[i] += np.square(_point(forecast, median) - batch.targets, dtype=float).sum()
+    shares = shares_by_error(errors, MEMBER_SELECTIVITY)
+    mean.shares.assign(shares)
+    return shares
 
 
 def blend_linear_path(model: keras.Model, windows: Windows) -> np.ndarray:
@@ -28,8 +61,7 @@ def blend_linear_path(model: keras.Model, windows: Windows) -> np.ndarray:
         linear = keras.ops.convert_to_numpy(
             path.linear_forecast(inputs["inputs"], inputs.get("future_inputs"))
         )
-        forecast = outputs[FORECAST]
-        point = forecast[..., path.median] if forecast.ndim == 4 else forecast
+        point = _point(outputs[FORECAST], path.median)
         gap = (linear - point).astype(np.float64)
         block = np.arange(index.start, index.stop) * num_blocks // len(windows)
         np.add.at(products, block, (gap * (batch.targets - point)).sum(axis=1))
@@ -37,6 +69,10 @@ def blend_linear_path(model: keras.Model, windows: Windows) -> np.ndarray:
     share = cautious_share(products, squares)
     path.share.assign(share)
     return share
+
+
+def _point(forecast: np.ndarray, median: int) -> np.ndarray:
+    return forecast[..., median] if forecast.ndim == 4 else forecast
 
 
 def cautious_share(products: np.ndarray, squares: np.ndarray) -> np.ndarray:

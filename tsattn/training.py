@@ -15,9 +15,8 @@ from tsattn.checkpoints import Checkpoint, KeepCheckpoint
 from tsattn.data.windows import Windows
 from tsattn.errors import TrainingDivergedError, TrainingInterruptedError
 from tsattn.interruptions import held_interruptions
-from tsattn.layers import BottleneckAttention
 from tsattn.losses import MemberLoss, make_loss
-from tsattn.models import TARGETS, training_model
+from tsattn.models import TARGETS, price_of_nat, training_model
 from tsattn.running import compile_for, helps_to_compile, run_batches
 from tsattn.schedules import DrawsByEpoch, Schedule, num_warm_up_epochs, rising_and_falling
 from tsattn.tensor_names import ATTENTION_SCORES, FORECAST, FUTURE_SCORES
@@ -208,8 +207,7 @@ class _EpochEnd(keras.callbacks.Callback):
         self.history: list[Epoch] = []
         self.started = 0.0
         # A bottleneck is chosen by what it was trained for: the forecast, and the nats it takes.
-        prices = [layer.beta for layer in model.layers if isinstance(layer, BottleneckAttention)]
-        self.price_per_nat = max(prices, default=0.0)  # it is the same for all
+        self.price_per_nat = price_of_nat(model)
 
     def on_epoch_begin(self, epoch: int, logs: Any = None) -> None:
         self.started = time.perf_counter()

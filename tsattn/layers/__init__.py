@@ -19,6 +19,7 @@ from tsattn.layers.reverse_time_forecast import ReverseTimeForecast
 from tsattn.layers.self_attention import SelfAttention
 from tsattn.layers.temporal_attention import TemporalAttention
 from tsattn.layers.variable_attention import VariableAttention
+from tsattn.layers.weighted_mean import WeightedMean
 from tsattn.layers.window_scaling import WindowScaling, WindowStatistics
 
 __all__ = [
@@ -41,6 +42,7 @@ __all__ = [
     "SelfAttention",
     "TemporalAttention",
     "VariableAttention",
+    "WeightedMean",
     "WindowScaling",
     "WindowStatistics",
 ]

@@ -1,16 +1,15 @@
 """The forecaster: normalise, attend and encode, decode; one Keras model with two outputs."""
 
-import functools
 from collections.abc import Sequence
 from typing import Any
 
 import keras
 from keras import layers, ops
 
-from tsattn.layers import LinearPath, WindowScaling, WindowStatistics
+from tsattn.layers import LinearPath, WeightedMean, WindowScaling, WindowStatistics
 from tsattn.models.gates import View, pass_gates
 from tsattn.models.heads import Decoded, decode_by_contributions, decode_directly
-from tsattn.models.members import decode_by_members, mean_forecast
+from tsattn.models.members import MEMBER_MEAN, decode_by_members, mean_of
 from tsattn.models.per_feature import decode_by_feature
 from tsattn.models.recurrent_decoder import decode_recurrently
 from tsattn.models.window_shape import WindowShape
@@ -58,8 +57,9 @@ def build_forecaster(
         units: Hidden units of each recurrent layer.
         num_layers: Number of recurrent layers.
         members: How many networks with weights of their own read a view of the window, behind the
-            same gates if there are any. The forecast and the scores are their means
-            (Lakshminarayanan et al. 2017, "Deep ensembles"); a recurrent decoder has one.
+            same gates if there are any. The forecast and the scores are their means, each with
+            the share that it is given after training (Lakshminarayanan et al. 2017, "Deep
+            ensembles"); a recurrent decoder has one.
         dropout: Share of the encoded window (of its states, which a recurrent decoder attends to)
             that is dropped in training.
         normalization: What is taken off each window and put back on the forecast: `"last"`,
@@ -132,18 +132,21 @@ def build_forecaster(
         return decoded._replace(forecast=forecast)
 
     seen = [see(number, *measured) for number, measured in enumerate(views)]
-    networks = [view for view in seen for _ in range(members)]
-    decoded = decode(seen[0]) if len(networks) == 1 else decode_by_members(decode, networks)
-    forecast = decoded.forecast
-    if len(networks) > 1:
-        forecast = mean_forecast(forecast, len(networks))
+    read = [view for view in seen for _ in range(members)]
+    decoded = [decode(read[0])] if len(read) == 1 else decode_by_members(decode, read)
+    mean = WeightedMean(name=MEMBER_MEAN)
+    forecast = mean_of([network.forecast for network in decoded], mean)
     if linear_inputs is not None:
         path = LinearPath(linear_inputs, shape.num_calendar_features, median, name=LINEAR_PATH)
         forecast = path(forecast, inputs, tensors.get("future_inputs"))
+    scores = [
+        network.scores if view.scores is None else view.scores
+        for view, network in zip(read, decoded, strict=True)
+    ]
     outputs = {
         FORECAST: forecast,
-        ATTENTION_SCORES: _sum([*(view.scores for view in seen), decoded.scores]),
-        FUTURE_SCORES: _sum([view.future_scores for view in seen]),
+        ATTENTION_SCORES: mean_of(scores, mean),
+        FUTURE_SCORES: mean_of([view.future_scores for view in read], mean),
     }
     named = {
         name: layers.Identity(name=name)(tensor)
@@ -167,12 +170,6 @@ def _normalise(
         columns = range(first, shape.num_features)
         future = WindowScaling(columns)(future, statistics)
     return View(sequence, future, levels, statistics)
-
-
-def _sum(scores: list[Any]) -> Any:
-    """Return the sum of tensors, or None of none."""
-    there = [x for x in scores if x is not None]
-    return functools.reduce(ops.add, there) if there else None
 
 
 def _compress(values: Any) -> Any:

@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from typing import Any, NamedTuple
 
+import keras
 from keras import ops
 
 from tsattn.layers import BottleneckAttention
@@ -83,6 +84,15 @@ def pass_gates(
     if future is not None:
         ahead, future_scores = gate(future, "future_", future_constant)
     return View(passed, ahead, read, view.statistics, scores, future_scores)
+
+
+def price_of_nat(model: keras.Model) -> float:
+    """Return the price of a nat in the scores of a model, the mean of its views; 0 without gates.
+
+    While the views have equal shares, it is what their nats cost in training.
+    """
+    gates = [layer for layer in model.layers if isinstance(layer, BottleneckAttention)]
+    return sum(layer.beta for layer in gates if layer.name.startswith(NAME))  # one of each view
 
 
 def _in_their_places(values: Any, features: Sequence[int], num_features: int) -> Any:

@@ -10,9 +10,10 @@ from tsattn.models.gates import View
 from tsattn.models.heads import Decoded
 
 MEMBERS = "member_forecasts"  # the layer
+MEMBER_MEAN = "member_mean"  # the layer with the share of each
 
 
-def decode_by_members(decode: Callable[[View], Decoded], views: Sequence[View]) -> Decoded:
+def decode_by_members(decode: Callable[[View], Decoded], views: Sequence[View]) -> list[Decoded]:
     """Decode with several networks, each a model within the model.
 
     Args:
@@ -20,8 +21,8 @@ def decode_by_members(decode: Callable[[View], Decoded], views: Sequence[View]) 
         views: What each network reads.
 
     Returns:
-        The forecasts one after another, (batch, members * horizon, targets[, quantiles]), and the
-        mean of the scores.
+        What each of them returns. The layer `MEMBERS` has their forecasts one after another,
+        (batch, members * horizon, targets[, quantiles]).
     """
     forecasts, scores = [], []
     for i, view in enumerate(views):
@@ -31,19 +32,21 @@ def decode_by_members(decode: Callable[[View], Decoded], views: Sequence[View]) 
         member = keras.Model(_there(own), outputs, name=f"member_{i}")
         forecast, *its_scores = member(_there(read))
         forecasts.append(forecast)
-        scores += its_scores
-    mean = ops.mean(ops.stack(scores), axis=0) if scores else None
-    return Decoded(ops.concatenate(forecasts, axis=1), mean)
+        scores.append(its_scores[0] if its_scores else None)
+    joined = layers.Identity(name=MEMBERS)(ops.concatenate(forecasts, axis=1))
+    apart = ops.split(joined, len(views), axis=1)
+    return [Decoded(*outputs) for outputs in zip(apart, scores, strict=True)]
 
 
 def _there(view: View) -> list[Any]:
     return [x for x in view if x is not None]
 
 
-def mean_forecast(forecasts: Any, members: int) -> Any:
-    """Return the mean of forecasts that follow one another, see `decode_by_members`."""
-    forecasts = layers.Identity(name=MEMBERS)(forecasts)
-    return ops.mean(ops.stack(ops.split(forecasts, members, axis=1)), axis=0)
+def mean_of(tensors: Sequence[Any], mean: keras.Layer) -> Any:
+    """Return the mean of what each member has, or None where none has any."""
+    if tensors[0] is None or len(tensors) == 1:
+        return tensors[0]
+    return mean(list(tensors))
 
 
 def all_layers(model: keras.Model) -> Iterator[keras.Layer]:

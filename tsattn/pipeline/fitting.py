@@ -10,7 +10,7 @@ import pandas as pd
 
 from tsattn.backend import select_backend
 from tsattn.baselines import fit_linear
-from tsattn.blending import blend_linear_path
+from tsattn.blending import blend_linear_path, share_among_members
 from tsattn.building import build_model
 from tsattn.checkpoints import Checkpoint
 from tsattn.config import FitOptions
@@ -259,6 +259,12 @@ def _train(
             on_batch=bar,
             on_epoch=lambda epoch: progress.epoch(epoch, given["epochs"] or 0),
         )
+    levels = fitted.quantile_levels
+    median = levels.index(0.5) if levels else 0
+    of_networks = share_among_members(fitted.model, windows["val"], median=median)
+    if fitted.options.views == 2:
+        second = 100 * of_networks[len(of_networks) // 2 :].sum()
+        progress.note(f"the second view has {second:.0f} % of the forecast of the network")
     shares = blend_linear_path(fitted.model, windows["val"])
     for target, share in zip(fitted.schema.targets, shares, strict=True):
         if share:
