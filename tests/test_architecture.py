@@ -50,7 +50,7 @@ LAYERS = {
     "checkpoints": ("errors", "json_files", "outputs"),
     "interruptions": (),
     "training_batches": ("data", "models", "running"),
-    "blending": ("baselines", "data", "models", "running", "tensor_names"),
+    "blending": ("baselines", "data", "forecasts", "models", "running", "tensor_names"),
     "training": (
         "checkpoints", "errors", "data", "interruptions", "layers", "losses", "models", "running",
         "schedules", "tensor_names", "training_batches",

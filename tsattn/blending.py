@@ -5,6 +5,7 @@ import numpy as np
 
 from tsattn.baselines import shares_by_error
 from tsattn.data.windows import Windows
+from tsattn.forecasts import point_and_quantiles
 from tsattn.models import LINEAR_PATH, MEMBER_MEAN, MEMBERS
 from tsattn.running import compile_for, model_inputs, run_batches, windows_at_once
 from tsattn.tensor_names import FORECAST
@@ -12,7 +13,9 @@ from tsattn.tensor_names import FORECAST
 MEMBER_SELECTIVITY = 4  # chosen on rows before the tests, see README
 
 
-def share_among_members(model: keras.Model, windows: Windows, *, median: int = 0) -> np.ndarray:
+def share_among_members(
+    model: keras.Model, windows: Windows, quantile_levels: tuple[float, ...] = ()
+) -> np.ndarray:
     """Give each network of a forecaster the share that validation windows speak for.
 
     See `tsattn.baselines.shares_by_error`: networks that see what matters to forecasts to come
@@ -22,7 +25,7 @@ def share_among_members(model: keras.Model, windows: Windows, *, median: int = 0
     Args:
         model: A forecaster.
         windows: Validation windows.
-        median: Which of the quantiles of a forecast is the median.
+        quantile_levels: The levels of the quantiles of a forecast; () of a point forecast.
 
     Returns:
         (networks,) shares, first those of the first view.
@@ -35,8 +38,9 @@ def share_among_members(model: keras.Model, windows: Windows, *, median: int = 0
     mean = model.get_layer(MEMBER_MEAN)
     errors = np.zeros(mean.shares.shape)
     for _, batch, outputs in run_batches(members, windows, windows_at_once(model)):
-        for i, forecast in enumerate(np.split(outputs[FORECAST], len(errors), axis=1)):
-            errors[i] += np.square(_point(forecast, median) - batch.targets, dtype=float).sum()
+        forecasts, _ = point_and_quantiles(outputs[FORECAST], quantile_levels)
+        for i, forecast in enumerate(np.split(forecasts, len(errors), axis=1)):
+            errors[i] += np.square(forecast - batch.targets, dtype=float).sum()
     shares = shares_by_error(errors, MEMBER_SELECTIVITY)
     mean.shares.assign(shares)
     return shares
@@ -61,7 +65,8 @@ def blend_linear_path(model: keras.Model, windows: Windows) -> np.ndarray:
         linear = keras.ops.convert_to_numpy(
             path.linear_forecast(inputs["inputs"], inputs.get("future_inputs"))
         )
-        point = _point(outputs[FORECAST], path.median)
+        forecast = outputs[FORECAST]
+        point = forecast[..., path.median] if forecast.ndim == 4 else forecast
         gap = (linear - point).astype(np.float64)
         block = np.arange(index.start, index.stop) * num_blocks // len(windows)
         np.add.at(products, block, (gap * (batch.targets - point)).sum(axis=1))
@@ -69,10 +74,6 @@ def blend_linear_path(model: keras.Model, windows: Windows) -> np.ndarray:
     share = cautious_share(products, squares)
     path.share.assign(share)
     return share
-
-
-def _point(forecast: np.ndarray, median: int) -> np.ndarray:
-    return forecast[..., median] if forecast.ndim == 4 else forecast
 
 
 def cautious_share(products: np.ndarray, squares: np.ndarray) -> np.ndarray:

@@ -259,9 +259,7 @@ def _train(
             on_batch=bar,
             on_epoch=lambda epoch: progress.epoch(epoch, given["epochs"] or 0),
         )
-    levels = fitted.quantile_levels
-    median = levels.index(0.5) if levels else 0
-    of_networks = share_among_members(fitted.model, windows["val"], median=median)
+    of_networks = share_among_members(fitted.model, windows["val"], fitted.quantile_levels)
     if fitted.options.views == 2:
         second = 100 * of_networks[len(of_networks) // 2 :].sum()
         progress.note(f"the second view has {second:.0f} % of the forecast of the network")
