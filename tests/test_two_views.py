@@ -2,6 +2,7 @@
 
 import json
 
+import keras
 import numpy as np
 import pandas as pd
 import pytest
@@ -13,6 +14,7 @@ from tsattn.cli import main
 from tsattn.errors import UsageError
 from tsattn.pipeline.fitting import fit, save
 from tsattn.pipeline.preparing import prepare
+from tsattn.progress import Progress
 from tsattn.schedules import choose_epochs, windows_per_epoch
 
 DRIFTING = {**SMALL, "future_covariates": "plan"}
@@ -51,6 +53,18 @@ def test_where_target_and_covariate_drift_there_are_two_views(twofold) -> None:
 def test_elsewhere_there_is_one(change) -> None:
     options = prepare(drifting_frame(), FitOptions(**{**DRIFTING, **change})).options
     assert options.views == 1
+
+
+def test_fit_says_the_share_of_the_second_view(capsys) -> None:
+    options = FitOptions(**{**DRIFTING, "members": 2, "epochs": 1, "linear_path": "none"})
+    fitted = fit(drifting_frame(), options, check=False, progress=Progress(quiet=False)).fitted
+    shares = keras.ops.convert_to_numpy(fitted.model.get_layer("member_mean").shares)
+    assert shares.shape == (4,)  # two members of each view
+    assert shares.sum() == pytest.approx(1)
+    second = 100 * shares[2:].sum()
+    assert abs(second - 50) > 0.5
+    said = capsys.readouterr().err
+    assert f"the second view has {second:.0f} % of the forecast of the network\n" in said
 
 
 @pytest.mark.parametrize("runtime", ["onnx", "keras"])
