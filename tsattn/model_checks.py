@@ -249,7 +249,7 @@ def check_network_size(path: Path, options: FitOptions, schema: Schema) -> None:
         weights += horizon * units * (max(units // 4, 1) if mixes_future else per_step)
         if options.attention in ("per-dimension", "shared"):
             weights += lookback * lookback
-    weights *= options.members or 1
+    weights *= (options.members or 1) * (options.views or 1)
     _require(path.stat().st_size >= weights, "it is too small for the network of config.json")
 
 
