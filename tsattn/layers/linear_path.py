@@ -99,15 +99,23 @@ class LinearPath(keras.layers.Layer):
     def linear_forecast(self, window: Any, future_inputs: Any = None) -> Any:
         """Return the linear forecast alone: (batch, horizon, targets)."""
         known = self._known(window, future_inputs)
-        forecasts = []
-        for target in range(self.share.shape[0]):
-            lagged = window if self.inputs == "all" else window[:, :, target : target + 1]
-            relative = lagged - lagged[:, -1:]
-            size = relative.shape[1] * relative.shape[2]
-            regressors = ops.concatenate([ops.reshape(relative, (-1, size)), *known], axis=-1)
-            change = regressors @ self.kernel[target, :-1] + self.kernel[target, -1]
-            forecasts.append(change + window[:, -1, target, None])
+        targets = range(self.share.shape[0])
+        if self.inputs == "all":  # the same regressors for every target
+            regressors = [self._regressors(window, known)] * len(targets)
+        else:
+            regressors = [self._regressors(window[:, :, i : i + 1], known) for i in targets]
+        forecasts = [
+            regressors[i] @ self.kernel[i, :-1] + self.kernel[i, -1] + window[:, -1, i, None]
+            for i in targets
+        ]
         return ops.stack(forecasts, axis=2)
+
+    @staticmethod
+    def _regressors(lagged: Any, known: list[Any]) -> Any:
+        """Return the lags relative to the last ones, and what is known: (batch, regressors)."""
+        relative = lagged - lagged[:, -1:]
+        size = relative.shape[1] * relative.shape[2]
+        return ops.concatenate([ops.reshape(relative, (-1, size)), *known], axis=-1)
 
     def _known(self, window: Any, future_inputs: Any) -> list[Any]:
         """Return the regressors known ahead, each (batch, regressors)."""
