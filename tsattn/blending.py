@@ -6,7 +6,7 @@ import numpy as np
 from tsattn.baselines import shares_by_error
 from tsattn.data.windows import Windows
 from tsattn.forecasts import point_and_quantiles
-from tsattn.models import LINEAR_PATH, MEMBER_MEAN, MEMBERS
+from tsattn.models import LINEAR_PATH, MEMBER_MEAN, training_model
 from tsattn.running import compile_for, model_inputs, run_batches, windows_at_once
 from tsattn.tensor_names import FORECAST
 
@@ -33,7 +33,7 @@ def share_among_members(
     names = {layer.name for layer in model.layers}
     if MEMBER_MEAN not in names:
         return np.ones(1)
-    members = keras.Model(model.inputs, {FORECAST: model.get_layer(MEMBERS).output})
+    members = keras.Model(model.inputs, {FORECAST: training_model(model).output})
     compile_for(members, len(windows))
     mean = model.get_layer(MEMBER_MEAN)
     errors = np.zeros(mean.shares.shape)

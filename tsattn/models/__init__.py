@@ -2,13 +2,12 @@
 
 from tsattn.models.forecaster import LINEAR_PATH, build_forecaster
 from tsattn.models.gates import price_of_nat
-from tsattn.models.members import MEMBER_MEAN, MEMBERS, all_layers
+from tsattn.models.members import MEMBER_MEAN, all_layers
 from tsattn.models.training_model import TARGETS, training_model
 from tsattn.models.window_shape import WindowShape
 
 __all__ = [
     "LINEAR_PATH",
-    "MEMBERS",
     "MEMBER_MEAN",
     "TARGETS",
     "WindowShape",
