@@ -394,18 +394,16 @@ def per_feature_recurrent(
     return states
 
 
-def per_feature_forecast(window, future, weights, shape, segment, parts, statistics):
+def per_feature_forecast(window, future, weights, shape, segment, parts, spreads):
     """Return the forecast (horizon, targets) and scores (targets, parts, segments, channels).
 
     One window at a time, with additive attention over all states and a GRU. The weights are those
-    of the layers by their name; the statistics are level and spread (features,), or None.
+    of the layers by their name; the spreads (features,) are those taken off, or None.
     """
     horizon, targets, features = shape
     missing = -len(window) % segment
     filled = np.concatenate([np.zeros((missing, features)), window])[None]
-    levels = None
-    if statistics is not None:
-        levels = np.stack([statistics[0], np.log(statistics[1])], axis=1)  # (features, 2)
+    spreads = None if spreads is None else np.log(spreads)[:, None]  # (features, 1)
     embedding, kernel, bias, *cell_weights = weights["recurrent_0"]
     states = per_feature_recurrent(
         filled,
@@ -415,7 +413,7 @@ def per_feature_forecast(window, future, weights, shape, segment, parts, statist
         embedding,
         cell_weights,
         (kernel, bias),
-        None if levels is None else levels[None],
+        None if spreads is None else spreads[None],
     )[0]  # (features, segments, units)
     size = parts[0][1]
     forecast, scores = np.zeros((horizon, targets)), []
@@ -425,9 +423,9 @@ def per_feature_forecast(window, future, weights, shape, segment, parts, statist
             known = weights["part_queries"][0][i].copy()
             if targets > 1:
                 known += weights["target_queries"][0][target]
-            if levels is not None:
+            if spreads is not None:
                 kernel, bias = weights["level"]
-                known += levels[target] @ kernel + bias
+                known += spreads[target] @ kernel + bias
             if future is not None:
                 ahead = np.zeros((size, future.shape[1]))
                 ahead[: last - first + 1] = future[first - 1 : last]

@@ -63,8 +63,7 @@ def test_nats_of_levels_are_shared_out_among_the_steps() -> None:
         set_gates(model, name, -50.0)
     set_gates(model, "level_attention", 0.0)
     scores = run(model, inputs_for(0))["attention_scores"]
-    level_and_spread = 2 * np.log(2) / 2
-    expected = np.array([1, 0, 1]) * level_and_spread / 11  # feature 1 is not measured
+    expected = np.array([1, 0, 1]) * np.log(2) / 2 / 11  # feature 1 is not measured
     np.testing.assert_allclose(scores, np.broadcast_to(expected, scores.shape), atol=1e-6)
 
 
@@ -93,18 +92,19 @@ def test_of_measured_targets_only_level_and_spread_go_around() -> None:
 
 def test_one_price_for_every_nat() -> None:
     model = build()
-    cells = 11 * 3 + 2 * 2 + 7 * 3
+    cells = 11 * 3 + 2 + 7 * 3
     for name in GATES:
         assert model.get_layer(name).beta == pytest.approx(0.02 / cells)
 
 
 def test_views_have_gates_of_their_own_and_the_price_of_one() -> None:
     model = build(normalized=[0], second_view=[0, 2])
-    cells = 11 * 3 + 2 + 7 * 3
-    for name in [*GATES, *(f"{name}_1" for name in GATES)]:
-        assert model.get_layer(name).beta == pytest.approx(0.02 / cells / 2)
-        set_gates(model, name, 0.0)
-    assert price_of_nat(model) == pytest.approx(0.02 / cells)
+    sizes = (11 * 3 + 2 + 7 * 3, 11 * 3 + 1 + 7 * 3)  # the second one does not read the level
+    for name in GATES:
+        for of_view, cells in zip((name, f"{name}_1"), sizes, strict=True):
+            assert model.get_layer(of_view).beta == pytest.approx(0.02 / cells / 2)
+            set_gates(model, of_view, 0.0)
+    assert price_of_nat(model) == pytest.approx(sum(0.02 / cells / 2 for cells in sizes))
     scores = run(model, inputs_for(0))
     nats = np.log(2) / 2  # both are half open
     np.testing.assert_allclose(scores["attention_scores"][:, :, 1], nats, rtol=1e-5)
@@ -123,6 +123,26 @@ def test_nats_of_views_have_the_shares_of_their_networks() -> None:
         assert scores[1.0][name].min() > 0
         np.testing.assert_allclose(scores[0.25][name], scores[1.0][name] / 4, rtol=1e-5)
         np.testing.assert_allclose(scores[0.0][name], 0, atol=1e-6)
+
+
+@pytest.mark.parametrize("second_view", [[], [0, 2]])
+def test_a_view_does_not_read_the_level_of_the_target(second_view: list[int]) -> None:
+    """It may be one tomorrow that was never seen; of two views the first one reads it."""
+    moved, wider = ({k: v.copy() for k, v in inputs_for(0).items()} for _ in range(2))
+    moved["inputs"][:, :, 0] += 3
+    wider["inputs"][:, :, 0] *= 3
+    model = build(normalized=[0], second_view=second_view)
+    for name in ("level_attention", "level_attention_1")[: 1 + bool(second_view)]:
+        set_gates(model, name, 3.0)
+    if second_view:
+        here, there = (run(model, inputs)["forecast"] for inputs in (inputs_for(0), moved))
+        assert np.abs(there - here - 3).max() > 1e-2
+        model.get_layer("member_mean").shares.assign([0, 1])
+    here, there, stretched = (
+        run(model, inputs)["forecast"] for inputs in (inputs_for(0), moved, wider)
+    )
+    np.testing.assert_allclose(there, here + 3, atol=1e-4)
+    assert np.abs(stretched - 3 * here).max() > 1e-2  # the spread is read
 
 
 def test_second_view_has_no_level_of_a_covariate() -> None:

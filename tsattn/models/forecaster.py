@@ -98,7 +98,8 @@ def build_forecaster(
         sizes |= {"attention": attention, "cell": cell, "num_layers": num_layers}
 
     def see(number: int, method: str, measured: Sequence[int]) -> View:
-        view = _normalise(inputs, future, shape, method, measured)
+        reads_level = bool(second_view) and number == 0
+        view = _normalise(inputs, future, shape, method, measured, reads_level=reads_level)
         if encoder == "per-feature":
             view = view._replace(sequence=_compress(view.sequence), future=_compress(view.future))
         if attention != "bottleneck":
@@ -157,13 +158,25 @@ def build_forecaster(
 
 
 def _normalise(
-    inputs: Any, future: Any, shape: WindowShape, normalization: str, measured: Sequence[int]
+    inputs: Any,
+    future: Any,
+    shape: WindowShape,
+    normalization: str,
+    measured: Sequence[int],
+    *,
+    reads_level: bool,
 ) -> View:
-    """Take level and spread off a window and what is known ahead of the same features."""
+    """Take level and spread off a window and what is known ahead of the same features.
+
+    The spread is read beside what is left. The level is put back on the forecast, and is read only
+    if there is another view that does not: it may be one tomorrow that was never seen.
+    """
     if normalization == "none" or not measured:
         return View(inputs, future, None, None)
     statistics = WindowStatistics(normalization, measured)(inputs)
-    levels = ops.stack([statistics[:, 0], ops.log(statistics[:, 1])], axis=-1)
+    numbers = [] if normalization == "last" else [ops.log(statistics[:, 1])]
+    numbers += [statistics[:, 0]] if reads_level else []
+    levels = ops.stack(numbers, axis=-1) if numbers else None
     sequence = WindowScaling(range(shape.num_features))(inputs, statistics)
     if future is not None and shape.num_future_covariates:
         first = shape.num_features - shape.num_future_covariates

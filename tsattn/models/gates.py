@@ -18,8 +18,8 @@ class View(NamedTuple):
     Attributes:
         sequence: (batch, lookback, features).
         future: (batch, horizon, future features); None where nothing is known ahead.
-        levels: (batch, features, 2) shifts and logarithms of the scales of the features; None where
-            none is measured from its window.
+        levels: (batch, features, 1 or 2) logarithms of the scales of the features, and their shifts
+            if those are read too; None where there is nothing to read.
         statistics: (batch, 2, features) shifts and scales; None where nothing is taken off.
         scores: (batch, lookback, features).
         future_scores: (batch, horizon, future features).
@@ -45,7 +45,7 @@ def pass_gates(
     """Put a gate on every cell of a window, on its levels and on every cell known ahead.
 
     The price of a nat is such that a nat of every cell costs the same however many cells there are,
-    and however many views. What is read of the level and spread of a feature is read of all its
+    and however many views. What is read of the spread and level of a feature is read of all its
     steps alike: these nats are shared out among them.
 
     There is no noise behind the gate of a constant feature: it would have to stay open to hold the
@@ -53,14 +53,14 @@ def pass_gates(
 
     Args:
         view: What there is to read.
-        measured: The features whose level and spread are read.
+        measured: The features whose levels are read.
         constant: The features that are always zero.
         future_constant: The future features that are always zero.
         number: Which of the views it is.
         num_views: How many there are.
     """
     sequence, future, levels = view.sequence, view.future, view.levels
-    num_levels = 2 * len(measured)
+    num_levels = len(measured) * (0 if levels is None else levels.shape[2])
     cells = [x.shape[1] * x.shape[2] for x in (sequence, future) if x is not None]
     beta = PRICE_OF_ALL / (sum(cells) + num_levels) / num_views
 
@@ -75,7 +75,7 @@ def pass_gates(
     read = None
     if measured:
         known = ops.take(ops.transpose(levels, (0, 2, 1)), list(measured), axis=2)
-        read, nats = gate(known, "level_")  # (batch, 2, measured)
+        read, nats = gate(known, "level_")  # (batch, 1 or 2, measured)
         read = ops.transpose(_in_their_places(read, measured, sequence.shape[2]), (0, 2, 1))
         of_feature = ops.sum(nats, axis=1, keepdims=True)
         of_feature = _in_their_places(of_feature, measured, sequence.shape[2])

@@ -45,8 +45,8 @@ def decode_by_feature(
     2308.11200). For each target and each part of the horizon a query weighs the states of the
     target and of all covariates; targets do not read one another, but for the gates of a
     bottleneck, which are computed from all features. The query is made of what is known ahead of
-    the part, of `levels` (batch, features, 2), the level and spread of the window, if it is
-    measured from them, and of the target's last state; with attention, the last state decides where
+    the part, of `levels` (batch, features, numbers), what is read of spread and level of the
+    window, and of the target's last state; with attention, the last state decides where
     to look only. A dense layer of contexts and query gives the steps of the part, and a small
     network that all steps share adds what follows from what is known ahead of each of them.
 
@@ -122,7 +122,7 @@ def _known(
 ) -> Any:
     """Return what is known of each part of the horizon: (batch * targets, parts, units).
 
-    It is the sum of embeddings of the target and of the part, of the level and spread of the
+    It is the sum of embeddings of the target and of the part, of the spread and level of the
     window, and of what is known ahead for the steps of the part.
     """
     parts, targets = len(edges), shape.num_targets
