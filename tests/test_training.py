@@ -376,10 +376,10 @@ def test_learning_rate_rises_in_a_line_and_falls_with_a_cosine(num_steps: int) -
 def test_train_of_the_per_feature_encoder_lowers_the_loss() -> None:
     forecaster = model(encoder="per-feature", attention="additive", placement="after", segment=4)
     history = train(
-        forecaster, windows(), windows(seed=1), epochs=6, batch_size=31, learning_rate=0.02
+        forecaster, windows(), windows(seed=1), epochs=15, batch_size=31, learning_rate=0.02
     )
     losses = [epoch.val_loss for epoch in history.epochs]
-    assert min(losses) < 0.9 * losses[0]
+    assert min(losses) < 0.7 * losses[0]
     errors = [
         np.abs(outputs["forecast"] - batch.targets)
         for _, batch, outputs in run_batches(forecaster, windows(seed=1))
