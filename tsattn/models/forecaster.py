@@ -66,8 +66,8 @@ def build_forecaster(
             `"standard"`, `"robust"` or `"none"`.
         normalized: Features that are measured from their windows; None for all.
         second_view: Features that a second network, behind gates of its own, measures from their
-            windows by `"robust"`, so that it does not read the level of covariates; empty for no
-            such network.
+            windows by `"robust"`. It reads no level, where the first one reads those of
+            `normalized`; without it none is read. Empty for no such network.
         constant: Features that are always zero.
         num_quantiles: Number of quantiles forecast; None forecasts a point.
         median: Which of the quantiles is the median.

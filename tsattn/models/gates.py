@@ -60,9 +60,11 @@ def pass_gates(
         num_views: How many there are.
     """
     sequence, future, levels = view.sequence, view.future, view.levels
-    num_levels = len(measured) * (0 if levels is None else levels.shape[2])
-    cells = [x.shape[1] * x.shape[2] for x in (sequence, future) if x is not None]
-    beta = PRICE_OF_ALL / (sum(cells) + num_levels) / num_views
+    known = None
+    if measured:  # (batch, 1 or 2, measured)
+        known = ops.take(ops.transpose(levels, (0, 2, 1)), list(measured), axis=2)
+    cells = [x.shape[1] * x.shape[2] for x in (sequence, future, known) if x is not None]
+    beta = PRICE_OF_ALL / sum(cells) / num_views
 
     def gate(values: Any, prefix: str, silent: Sequence[int] = ()) -> tuple[Any, Any]:
         noise = [float(i not in silent) for i in range(values.shape[2])] if silent else 1.0
@@ -73,9 +75,8 @@ def pass_gates(
 
     passed, scores = gate(sequence, "", constant)
     read = None
-    if measured:
-        known = ops.take(ops.transpose(levels, (0, 2, 1)), list(measured), axis=2)
-        read, nats = gate(known, "level_")  # (batch, 1 or 2, measured)
+    if known is not None:
+        read, nats = gate(known, "level_")
         read = ops.transpose(_in_their_places(read, measured, sequence.shape[2]), (0, 2, 1))
         of_feature = ops.sum(nats, axis=1, keepdims=True)
         of_feature = _in_their_places(of_feature, measured, sequence.shape[2])
