@@ -1,5 +1,3 @@
-from dataclasses import replace
-
 import numpy as np
 import pytest
 
@@ -12,7 +10,6 @@ from tsattn.intervals import (
     conformal_rank,
     difficulty,
     enough_windows,
-    fit_exponents,
     num_measures,
     restlessness,
 )
@@ -68,7 +65,6 @@ def test_calibrate_divides_errors_by_the_difficulty() -> None:
         levels=(80,),
         radii=np.array([[[4.0]]]),
         typical=np.array([[1.0], [2.0]]),
-        exponents=np.ones(1),
         seasonality=1,
         num_windows=4,
     )
@@ -91,7 +87,6 @@ def test_calibrate_of_quantiles_widens_or_shrinks_them() -> None:
         levels=(80, 90),
         radii=found.radii,
         typical=np.ones((2, 1)),
-        exponents=np.ones(1),
         seasonality=1,
         num_windows=9,
         quantile_levels=(0.1, 0.5, 0.9),
@@ -106,7 +101,6 @@ def test_intervals_hold_the_forecast_and_lie_within_each_other() -> None:
         levels=(50, 80, 95),
         radii=np.array([-5.0, 2.0, 1.0])[:, None, None],
         typical=np.ones((1, 1)),
-        exponents=np.ones(1),
         seasonality=1,
         num_windows=19,
     )
@@ -150,26 +144,6 @@ def test_difficulty_is_the_mean_relative_to_the_typical() -> None:
     ]
 
 
-@pytest.mark.parametrize("power", [0, 0.5, 1])
-def test_exponents_are_those_that_errors_were_made_with(power) -> None:
-    generator = np.random.default_rng(5)
-    relative = generator.lognormal(sigma=0.5, size=(2000, 2))
-    errors = generator.exponential(size=(2000, 2)) * relative ** [power, 1]
-    assert fit_exponents(relative, errors) == pytest.approx([power, 1], abs=0.15)
-    assert fit_exponents(relative, np.zeros((2000, 2))).tolist() == [1, 1]
-
-
-def test_intervals_grow_with_the_power_of_the_difficulty_that_errors_do() -> None:
-    measured = np.tile([1.0, 4.0], 20)[:, None, None]  # with errors of 1 and 2
-    actual = np.tile([1.0, 2.0], 20)[:, None, None]
-    found = calibrate(measured, actual, np.zeros((40, 1, 1)), levels=(80,), seasonality=1)
-    assert found.exponents == pytest.approx([0.5])
-    inputs = np.array([[[0.0], [2.0]], [[0.0], [8.0]]])  # standard deviations of 1 and 4
-    still = replace(found, typical=np.array([[2.5], [5.0]]))
-    _, upper = still.intervals(inputs, np.zeros((2, 1, 1)))
-    assert upper.ravel() == pytest.approx([1, 2])
-
-
 @pytest.mark.parametrize("with_quantiles", [False, True])
 def test_intervals_cover_new_windows_of_an_exchangeable_problem(with_quantiles) -> None:
     """Errors grow with the restlessness of the window; two targets, of which one is skewed."""
@@ -211,7 +185,7 @@ def test_intervals_cover_new_windows_of_an_exchangeable_problem(with_quantiles) 
     calm = size[new].ravel() < 1
     if with_quantiles:  # these are of one width
         return
-    assert abs(held[calm].mean() - held[~calm].mean()) < 0.06
+    assert abs(held[calm].mean() - held[~calm].mean()) < 0.04
 
 
 def test_coverage_counts_and_averages() -> None:

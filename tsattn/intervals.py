@@ -1,8 +1,7 @@
 """Prediction intervals: split conformal, calibrated on validation windows, wider where it is hard.
 
 Vovk et al. 2005, section 4; Lei et al. 2018, section 5.2 (errors relative to a local difficulty);
-Davidian and Carroll 1987 (a spread as a power of what goes with it); Romano et al. 2019 (quantile
-forecasts).
+Romano et al. 2019 (quantile forecasts).
 """
 
 import math
@@ -14,7 +13,6 @@ from typing import Any
 import numpy as np
 
 LEAST_DIFFICULTY = 0.1  # of what is typical: a window that stood still may move again
-EXPONENTS = np.linspace(1, 0, 21)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -22,13 +20,12 @@ class Calibration:
     """How far the truth lay from the forecasts of validation windows, for each level.
 
     An interval reaches from the forecast (of a quantile head: from its quantiles) by a radius times
-    a power of the difficulty of the window, which is 1 where it is as restless as is typical.
+    the difficulty of the window, which is 1 where the window is as restless as is typical.
     """
 
     levels: tuple[float, ...]  # in percent, rising
     radii: np.ndarray  # (levels, horizon, targets) in units of the data
     typical: np.ndarray  # (measures, targets): mean restlessness of the windows, scaled units
-    exponents: np.ndarray  # (targets,) from 0 to 1: how much of the difficulty errors go with
     seasonality: int
     num_windows: int
     quantile_levels: tuple[float, ...] = ()
@@ -46,8 +43,7 @@ class Calibration:
             quantiles: (windows, horizon, targets, quantiles), of a quantile head.
         """
         measured = restlessness(inputs, forecast.shape[2], self.seasonality)
-        # (windows, 1, targets)
-        scale = (difficulty(measured, self.typical) ** self.exponents)[:, None]
+        scale = difficulty(measured, self.typical)[:, None]  # (windows, 1, targets)
         lower, upper = [forecast], [forecast]
         for level, radius in zip(self.levels, self.radii, strict=True):
             low, high = base_bounds(forecast, quantiles, self.quantile_levels, level)
@@ -64,7 +60,6 @@ class Calibration:
             "levels": list(self.levels),
             "radii": self.radii.tolist(),
             "typical": self.typical.tolist(),
-            "exponents": self.exponents.tolist(),
             "seasonality": self.seasonality,
             "num_windows": self.num_windows,
         }
@@ -84,7 +79,7 @@ def calibrate(
 
     At each horizon step and for each target, the radius of a level is the score of the rank that
     `conformal_rank` gives. A score is how far the truth lies outside the bounds of the forecast,
-    divided by the power of the window's difficulty that errors go with; it is negative inside.
+    divided by the difficulty of the window; it is negative inside.
 
     Args:
         measured: (windows, measures, targets) as `restlessness` returns it.
@@ -97,9 +92,7 @@ def calibrate(
     """
     typical = measured.mean(axis=0)
     typical = np.where(typical > 0, typical, 1.0)
-    relative = difficulty(measured, typical)  # (windows, targets)
-    exponents = fit_exponents(relative, np.abs(actual - forecast).mean(axis=1))
-    scale = (relative**exponents)[:, None]
+    scale = difficulty(measured, typical)[:, None]  # (windows, 1, targets)
     radii = []
     for level in levels:
         low, high = base_bounds(forecast, quantiles, quantile_levels, level)
@@ -110,7 +103,6 @@ def calibrate(
         levels=tuple(levels),
         radii=np.array(radii),
         typical=typical,
-        exponents=exponents,
         seasonality=seasonality,
         num_windows=len(actual),
         quantile_levels=tuple(quantile_levels),
@@ -162,25 +154,6 @@ def restlessness(inputs: np.ndarray, num_targets: int, seasonality: int) -> np.n
 def difficulty(measured: np.ndarray, typical: np.ndarray) -> np.ndarray:
     """Return the mean of the measures, each relative to what is typical: (windows, targets)."""
     return np.asarray(np.maximum((measured / typical).mean(axis=1), LEAST_DIFFICULTY))
-
-
-def fit_exponents(relative: np.ndarray, errors: np.ndarray) -> np.ndarray:
-    """Return the power of the difficulty that the errors of each target go with: (targets,).
-
-    Of `EXPONENTS`, it is the most likely one if errors are Laplace-distributed with a scale in
-    proportion to that power. A difficulty that says nothing about errors has 0.
-
-    Args:
-        relative: (windows, targets) as `difficulty` returns it.
-        errors: (windows, targets) mean absolute errors.
-    """
-    typical_log = np.log(relative).mean(axis=0)
-    with np.errstate(divide="ignore"):  # errors of a target may all be zero
-        unlikely = [
-            np.log((errors / relative**power).mean(axis=0)) + power * typical_log
-            for power in EXPONENTS
-        ]
-    return np.asarray(EXPONENTS[np.argmin(unlikely, axis=0)])
 
 
 def base_bounds(

@@ -205,7 +205,7 @@ def checked_calibration(
     content: Mapping[str, Any], options: FitOptions, schema: Schema
 ) -> Calibration:
     """Return the calibration of a `calibration.json`; raise a ValueError for a wrong one."""
-    for name in ("levels", "radii", "typical", "exponents"):
+    for name in ("levels", "radii", "typical"):
         _require(isinstance(content[name], list), f"{name} is not a list")
     for name in ("seasonality", "num_windows"):
         _require(type(content[name]) is int and content[name] >= 1, f"{name} is not a count")
@@ -214,7 +214,6 @@ def checked_calibration(
         levels=parse_levels(content["levels"]),
         radii=np.array(content["radii"], dtype=np.float64),
         typical=np.array(content["typical"], dtype=np.float64),
-        exponents=np.array(content["exponents"], dtype=np.float64),
         seasonality=season,
         num_windows=content["num_windows"],
         quantile_levels=parse_quantile_levels(options),
@@ -227,9 +226,6 @@ def checked_calibration(
     _require(typical.shape == measures, "typical is of another size")
     _require(bool(np.isfinite(radii).all()), "radii are not finite numbers")
     _require(bool(np.isfinite(typical).all() and (typical > 0).all()), "typical is not positive")
-    exponents = calibration.exponents
-    _require(exponents.shape == (num_targets,), "exponents are of another number")
-    _require(bool(((exponents >= 0) & (exponents <= 1)).all()), "exponents are not from 0 to 1")
     return calibration
 
 
