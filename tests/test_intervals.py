@@ -31,6 +31,28 @@ def test_conformal_rank_is_that_of_split_conformal(num_windows, level, rank) -> 
     assert conformal_rank(num_windows, level) == rank
 
 
+@pytest.mark.parametrize(
+    ("num_windows", "num_apart", "rank"),
+    [(1000, 1000, 801), (1000, 10, 880), (1000, 4, 1000), (1000, 2, 1200)],  # n 0.8 (m + 1) / m
+)
+def test_conformal_rank_of_windows_that_overlap_is_higher(num_windows, num_apart, rank) -> None:
+    assert conformal_rank(num_windows, 80, num_apart) == rank
+
+
+def test_calibrate_counts_windows_apart_by_their_origins() -> None:
+    windows, horizon = 100, 8
+    errors = np.arange(1.0, windows + 1)[:, None, None].repeat(horizon, axis=1)
+    given = (np.ones((windows, 1, 1)), errors, np.zeros_like(errors))
+    arguments = {"levels": (80,), "seasonality": 1}
+    near = calibrate(*given, origins=np.arange(windows), **arguments).radii[0, :, 0]
+    # 100 windows up to four steps ahead, then 50: 0.8 x 101 and 0.8 x 100 x 51 / 50
+    assert near.tolist() == [81] * 4 + [82] * 4
+    far = calibrate(*given, origins=2 * np.arange(windows), **arguments).radii[0, :, 0]
+    assert far.tolist() == [81] * 8
+    once = calibrate(*given, origins=np.zeros(windows, dtype=int), **arguments).radii[0, :, 0]
+    assert once.tolist() == [windows] * 8  # the largest error is the most there is
+
+
 @pytest.mark.parametrize(("level", "least"), [(80, 4), (95, 19), (97.5, 39), (50, 1), (99.9, 999)])
 def test_enough_windows_is_the_least_number_with_a_rank(level, least) -> None:
     assert enough_windows(level) == least
@@ -43,7 +65,8 @@ def test_calibrate_takes_the_score_of_the_rank_at_each_step_and_target() -> None
     generator = np.random.default_rng(0)
     measured = np.ones((windows, 2, targets))
     forecast, actual = generator.normal(size=(2, windows, horizon, targets))
-    found = calibrate(measured, actual, forecast, levels=(50, 80), seasonality=1)
+    arguments = {"levels": (50, 80), "seasonality": 1}
+    found = calibrate(measured, actual, forecast, origins=np.arange(windows), **arguments)
     for step in range(horizon):
         for target in range(targets):
             errors = sorted(abs(actual[:, step, target] - forecast[:, step, target]))
@@ -57,7 +80,8 @@ def test_calibrate_divides_errors_by_the_difficulty() -> None:
     measured = np.array([1.0, 3.0, 1.0, 3.0])[:, None, None]
     forecast = np.zeros((4, 1, 1))
     actual = np.array([2.0, -6.0, -2.0, 6.0])[:, None, None]
-    found = calibrate(measured, actual, forecast, levels=(80,), seasonality=1)
+    arguments = {"levels": (80,), "seasonality": 1}
+    found = calibrate(measured, actual, forecast, origins=np.arange(4), **arguments)
     assert found.typical.item() == 2  # the mean, so the difficulties are 0.5 and 1.5
     assert found.radii.item() == 4
     inputs = np.array([[0.0, 0.0], [0.0, 4.0]])[:, :, None]
@@ -79,6 +103,7 @@ def test_calibrate_of_quantiles_widens_or_shrinks_them() -> None:
     quantiles = np.tile([-1.0, 0.0, 1.0], (9, 1, 1, 1))
     actual = np.array([0, 0.1, 0.2, 0.3, -0.4, 0.5, -0.6, 0.7, 3])[:, None, None]
     arguments = {"levels": (80, 90), "seasonality": 1, "quantile_levels": (0.1, 0.5, 0.9)}
+    arguments["origins"] = np.arange(9)
     measured = np.ones((9, 1, 1))
     found = calibrate(measured, actual, np.zeros((9, 1, 1)), quantiles, **arguments)
     assert found.radii.ravel() == pytest.approx([-0.3, 2])  # ranks 8 and 9 of 9
@@ -162,6 +187,7 @@ def test_intervals_cover_new_windows_of_an_exchangeable_problem(with_quantiles) 
         actual[fit],
         forecast[fit],
         None if given is None else given[fit],
+        origins=np.arange(3000),
         levels=(80, 95),
         seasonality=1,
         quantile_levels=(0.1, 0.5, 0.9) if with_quantiles else (),

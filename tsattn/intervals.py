@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 
 LEAST_DIFFICULTY = 0.1  # of what is typical: a window that stood still may move again
+STEPS_APART = 4  # errors h steps ahead count as apart where their origins are h / 4 rows apart
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -71,6 +72,7 @@ def calibrate(
     forecast: np.ndarray,
     quantiles: np.ndarray | None = None,
     *,
+    origins: np.ndarray,
     levels: Sequence[float],
     seasonality: int,
     quantile_levels: Sequence[float] = (),
@@ -81,11 +83,15 @@ def calibrate(
     `conformal_rank` gives. A score is how far the truth lies outside the bounds of the forecast,
     divided by the difficulty of the window; it is negative inside.
 
+    The errors of windows that overlap go together, the more so the farther ahead they are: at
+    horizon step h, windows whose origins lie within h / `STEPS_APART` rows count as one.
+
     Args:
         measured: (windows, measures, targets) as `restlessness` returns it.
         actual: (windows, horizon, targets) in units of the data.
         forecast: (windows, horizon, targets) in units of the data.
         quantiles: (windows, horizon, targets, quantiles) in units of the data.
+        origins: (windows,) the row of each origin.
         levels: in percent, rising; of which there are enough windows for, see `enough_windows`.
         seasonality: steps per season.
         quantile_levels: the levels of the quantiles.
@@ -93,12 +99,14 @@ def calibrate(
     typical = measured.mean(axis=0)
     typical = np.where(typical > 0, typical, 1.0)
     scale = difficulty(measured, typical)[:, None]  # (windows, 1, targets)
+    rows_apart = [-(-step // STEPS_APART) for step in range(1, actual.shape[1] + 1)]
+    apart = {rows: len(np.unique(origins // rows)) for rows in set(rows_apart)}
     radii = []
     for level in levels:
         low, high = base_bounds(forecast, quantiles, quantile_levels, level)
-        scores = np.maximum(low - actual, actual - high) / scale
-        rank = conformal_rank(len(scores), level)
-        radii.append(np.partition(scores, rank - 1, axis=0)[rank - 1])
+        scores = np.sort(np.maximum(low - actual, actual - high) / scale, axis=0)
+        ranks = [conformal_rank(len(scores), level, apart[rows]) for rows in rows_apart]
+        radii.append(scores[np.minimum(ranks, len(scores)) - 1, np.arange(len(ranks))])
     return Calibration(
         levels=tuple(levels),
         radii=np.array(radii),
@@ -109,14 +117,21 @@ def calibrate(
     )
 
 
-def conformal_rank(num_windows: int, level: float) -> int:
-    """Return ceil((n + 1) level / 100), the rank of the score that intervals of a level reach to.
+def conformal_rank(num_windows: int, level: float, num_apart: int | None = None) -> int:
+    """Return the rank of the score that intervals of a level reach to; above n, there is none.
 
-    If the windows were exchangeable, an interval up to it would hold the truth of a new one with a
-    probability of at least the level. A rank above n means that there are too few windows.
+    It is ceil((n + 1) level / 100) of n windows: if they were exchangeable, an interval up to this
+    score would hold the truth of a new one with a probability of at least the level. Where windows
+    overlap it is as high as among those apart, in relation to their number: n / m is in place of 1.
+
+    Args:
+        num_windows: n, how many scores there are.
+        level: in percent.
+        num_apart: m, how many windows apart these are worth; None for all of them.
     """
+    as_one = Fraction(1) if num_apart is None else Fraction(num_windows, num_apart)
     # A float such as 0.07 x 100 lies above 7, and its ceiling is 8.
-    return math.ceil((num_windows + 1) * Fraction(str(level)) / 100)
+    return math.ceil((num_windows + as_one) * Fraction(str(level)) / 100)
 
 
 def enough_windows(level: float) -> int:

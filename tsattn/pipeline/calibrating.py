@@ -54,6 +54,7 @@ def _calibration(
         forecast.actual,
         forecast.forecast,
         forecast.quantiles,
+        origins=forecast.origins,
         levels=enough,
         seasonality=season,
         quantile_levels=fitted.quantile_levels,
