@@ -4,16 +4,10 @@ import numpy as np
 import pytest
 from sklearn.linear_model import Ridge
 
-from tsattn import baselines
-from tsattn.baselines import (
-    RIDGE_STRENGTHS,
-    SELECTIVITY,
-    baseline_forecasters,
-    fit_linear,
-    last_value,
-    seasonal_naive,
-)
+from tsattn import linear_fitting
+from tsattn.baselines import baseline_forecasters, last_value, seasonal_naive
 from tsattn.data.windows import make_windows
+from tsattn.linear_fitting import RIDGE_STRENGTHS, SELECTIVITY, fit_linear
 
 ROWS, FEATURES, FUTURE, TARGETS = 307, 3, 2, 2
 LOOKBACK, HORIZON = 11, 7
@@ -66,20 +60,29 @@ def test_seasonal_naive_is_the_plain_loop(windows, arrays, seasonality):
                 np.testing.assert_equal(forecast[window, step, target], expected)
 
 
-def lags_and_known(batch, columns) -> np.ndarray:
-    """Return lags of some features, and what is known ahead, relative to the last values."""
+def lags_and_known(batch, columns, levels) -> np.ndarray:
+    """Return lags of some features, and what is known ahead, relative to the last values.
+
+    The last values of the targets `levels` come first.
+    """
     ahead = batch.future_inputs - batch.inputs[:, -1:, -FUTURE:]
     lagged = (batch.inputs - batch.inputs[:, -1:])[:, :, columns]
-    return np.hstack([lagged.reshape(len(lagged), -1), ahead.reshape(len(ahead), -1)])
+    last = batch.inputs[:, -1, levels]
+    return np.hstack([last, lagged.reshape(len(last), -1), ahead.reshape(len(last), -1)])
 
 
 def reference_forecasts(train, val, batch, target) -> tuple[np.ndarray, np.ndarray]:
     """Return forecast and error on val of each kind and strength, the intercept penalised."""
     forecasts, errors = [], []
-    for number, columns in enumerate([[target], [target], list(range(FEATURES))]):
-        size = LOOKBACK if number == 0 else None
+    kinds = [([target], [target]), ([target], [target])]
+    kinds += [(list(range(FEATURES)), list(range(TARGETS)))]
+    kinds += [(columns, []) for columns, _ in kinds]
+    for number, (columns, levels) in enumerate(kinds):
+        size = LOOKBACK + len(levels) if number in (0, 3) else None  # nothing known ahead
         x, x_val, x_new = (
-            np.hstack([lags_and_known(part, columns)[:, :size], np.ones((len(part.inputs), 1))])
+            np.hstack(
+                [lags_and_known(part, columns, levels)[:, :size], np.ones((len(part.inputs), 1))]
+            )
             for part in (train, val, batch)
         )
         found = []
@@ -133,15 +136,15 @@ def test_linear_uses_what_is_known_ahead():
 
 
 def test_linear_sums_are_those_of_all_windows_at_once(windows, monkeypatch):
-    whole = baselines._normal_equations(windows, "all", 0)
-    monkeypatch.setattr(baselines, "_BATCH", 13)
-    parts = baselines._normal_equations(windows, "all", 0)
+    whole = linear_fitting._normal_equations(windows, "all", 0)
+    monkeypatch.setattr(linear_fitting, "_BATCH", 13)
+    parts = linear_fitting._normal_equations(windows, "all", 0)
     for one, other in zip(whole, parts, strict=True):
         np.testing.assert_allclose(one, other, rtol=1e-3, atol=1e-3)
 
 
 def test_linear_of_many_windows_takes_evenly_spaced_ones(windows, monkeypatch):
-    monkeypatch.setattr(baselines, "MAX_LINEAR_WINDOWS", 53)
+    monkeypatch.setattr(linear_fitting, "MAX_LINEAR_WINDOWS", 53)
     limited = fit_linear(windows, windows)
     spread = windows.spread(53)
     np.testing.assert_array_equal(limited.weights, fit_linear(spread, spread).weights)

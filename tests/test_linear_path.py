@@ -7,8 +7,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from tsattn import baselines
-from tsattn.baselines import LinearBaseline
+from tsattn.baselines import LinearBaseline, regressors
 from tsattn.blending import blend_linear_path, cautious_share
 from tsattn.data.schema import Schema
 from tsattn.data.windows import make_windows
@@ -141,6 +140,12 @@ def test_linear_path_says_what_came_and_what_to_do() -> None:
         LinearPath()(keras.Input((HORIZON, 1)), keras.Input((None, FEATURES)))
 
 
+def last(inputs: str) -> list[int]:
+    """Return the place of the last value of each target among its regressors."""
+    places = (LOOKBACK - 1) * FEATURES + np.arange(TARGETS)
+    return places.tolist() if inputs == "all" else [LOOKBACK - 1] * TARGETS
+
+
 def test_linear_baseline_is_a_weighted_sum_of_what_it_reads() -> None:
     batch = windows().gather(slice(13))
     for inputs, count in REGRESSORS.items():
@@ -153,20 +158,22 @@ def test_linear_baseline_is_a_weighted_sum_of_what_it_reads() -> None:
             assert values.shape == (13, TARGETS, count)
             changes.append(np.einsum("wtr,trh->wht", values, weights))
         start = batch.inputs[:, :, :TARGETS].mean(axis=1, keepdims=True)
-        forecast = changes[0] + linear.weights[:, -1].T + start
+        of_own_level = np.stack([linear.weights[i, place] for i, place in enumerate(last(inputs))])
+        forecast = changes[0] + linear.weights[:, -1].T + start * (1 + of_own_level.T)
         np.testing.assert_allclose(forecast, linear.forecast(batch), rtol=1e-4, atol=1e-3)
         # other levels move every forecast by the same constant
         constant = np.ptp(changes[1] - changes[0], axis=0)
         np.testing.assert_allclose(constant, 0, atol=1e-3)
 
 
-def test_linear_baseline_of_all_features_reads_no_level() -> None:
+def test_linear_baseline_of_all_features_reads_the_levels_of_targets_only() -> None:
     linear, batch = baseline("all"), windows().gather(slice(13))
     inputs, future = batch.inputs + LEVELS, batch.future_inputs.copy()
     future[:, :, :COVARIATES] += LEVELS[-COVARIATES:]
     moved = linear.forecast(batch._replace(inputs=inputs, future_inputs=future))
-    expected = linear.forecast(batch) + LEVELS[:TARGETS]
-    np.testing.assert_allclose(moved, expected, rtol=1e-4, atol=1e-4)
+    returning = np.einsum("p,tph->ht", LEVELS[:TARGETS], linear.weights[:, last("all")])
+    expected = linear.forecast(batch) + LEVELS[:TARGETS] + returning
+    np.testing.assert_allclose(moved, expected, rtol=1e-4, atol=1e-3)
 
 
 def blended_model(linear: LinearBaseline, **options):
@@ -183,7 +190,7 @@ def ridge_weights(batch, inputs: str) -> np.ndarray:
     """Return the weights of a ridge regression of each target."""
     weights = []
     for target in range(TARGETS):
-        x = baselines._regressors(batch, inputs, CALENDAR, target)
+        x = regressors(batch, inputs, CALENDAR, target)
         changes = batch.targets[:, :, target] - batch.inputs[:, -1:, target]
         weights.append(np.linalg.solve(x.T @ x + len(x) * np.eye(x.shape[1]), x.T @ changes))
     return np.stack(weights).astype("float32")
@@ -308,7 +315,8 @@ def test_linear_frame_agrees_with_a_loop_over_windows(inputs: str) -> None:
                     if inputs == "all":  # where the plan ahead is relative to its last value too
                         ahead = [j for j, cell in enumerate(cells) if cell[1] == "future"]
                         others += [j for j in ahead if cells[j][0] == name]
-                    weight = (name == target) - linear.weights[i, others].sum(axis=0)
+                    level = linear.weights[i, r] if name in SCHEMA.targets else 0.0
+                    weight = (name == target) + level - linear.weights[i, others].sum(axis=0)
                 each.append(np.mean(np.abs(shares[i] * weight * value)))
             sizes[target, name, role, lag] = np.array(each)
     assert len(frame) == len(sizes)

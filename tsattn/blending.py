@@ -3,9 +3,9 @@
 import keras
 import numpy as np
 
-from tsattn.baselines import shares_by_error
 from tsattn.data.windows import Windows
 from tsattn.forecasts import point_and_quantiles
+from tsattn.linear_fitting import shares_by_error
 from tsattn.models import LINEAR_PATH, MEMBER_MEAN, training_model
 from tsattn.running import compile_for, model_inputs, run_batches, windows_at_once
 from tsattn.tensor_names import FORECAST
@@ -18,7 +18,7 @@ def share_among_members(
 ) -> np.ndarray:
     """Give each network of a forecaster the share that validation windows speak for.
 
-    See `tsattn.baselines.shares_by_error`: networks that see what matters to forecasts to come
+    See `tsattn.linear_fitting.shares_by_error`: networks that see what matters to forecasts to come
     differ little in their errors, and their mean is better than the best of them (Stock & Watson
     2004); one that does not see it has a small share.
 

@@ -29,7 +29,7 @@ def linear_frame(
     A contribution is share times weight times value: of the target relative to its mean in the
     window, and of other features relative to their mean over the rows. The row has its size on
     average over the steps of the horizon, in standard deviations of the target. It is exact: with
-    their signs and a constant, they add up to what the linear path adds to the share of that mean.
+    their signs and a constant, they add up to what the linear path adds to a multiple of that mean.
 
     Args:
         magnitudes: Sizes (windows, targets, regressors) of `LinearBaseline.values_read`, added up.

@@ -9,7 +9,6 @@ import keras
 import pandas as pd
 
 from tsattn.backend import select_backend
-from tsattn.baselines import fit_linear
 from tsattn.blending import blend_linear_path, share_among_members
 from tsattn.building import build_model
 from tsattn.checkpoints import Checkpoint
@@ -24,6 +23,7 @@ from tsattn.evaluation import Evaluation
 from tsattn.exporting import export_fitted
 from tsattn.fitted import FittedForecaster, time_text
 from tsattn.json_files import write_json
+from tsattn.linear_fitting import fit_linear
 from tsattn.metrics import seasonal_naive_mae
 from tsattn.model_directory import file_sha256, save_fitted, write_manifest
 from tsattn.option_checks import check_options

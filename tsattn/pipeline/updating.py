@@ -8,7 +8,6 @@ import keras
 import numpy as np
 import pandas as pd
 
-from tsattn.baselines import fit_linear
 from tsattn.building import build_model
 from tsattn.config import require
 from tsattn.data.calendar import calendar_names
@@ -19,6 +18,7 @@ from tsattn.data.windows import Windows
 from tsattn.errors import DataError, QualityGateError, TrainingInterruptedError
 from tsattn.evaluation import MODEL, Evaluation
 from tsattn.fitted import FittedForecaster
+from tsattn.linear_fitting import fit_linear
 from tsattn.metrics import seasonal_naive_mae
 from tsattn.model_directory import load_fitted
 from tsattn.models import LINEAR_PATH

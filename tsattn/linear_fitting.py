@@ -1,0 +1,143 @@
+"""Fitting the linear baseline: ridge regressions, and the mean of them."""
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from tsattn.baselines import LinearBaseline, regressors
+from tsattn.data.windows import WindowBatch, Windows
+
+RIDGE_STRENGTHS = (1e-4, 1e-3, 1e-2, 1e-1, 1.0)  # penalties by the number of windows
+MAX_LINEAR_WINDOWS = 100_000
+SELECTIVITY = 16  # 4 % more squared error halves the part
+_BATCH = 1024
+
+
+def fit_linear(train: Windows, val: Windows, *, num_calendar_features: int = 0) -> LinearBaseline:
+    """Fit the linear baseline on train windows, and weigh and choose on val what it is made of.
+
+    It is the mean of up to six ridge regressions: on the lags of the target; on these and what is
+    known ahead; on the lags of all features and what is known ahead; and each of these without the
+    level of the targets, which may be one tomorrow that was never seen. Each has the strength that
+    is best on val, and its part in the mean is its squared error there to the power of
+    -`SELECTIVITY` (Stock & Watson 2004, "Combination forecasts of output growth in a seven-country
+    data set"): one that val does not tell from the best has as much of the mean, one that is far
+    off nothing.
+
+    The normal equations are summed batch by batch (over evenly spaced windows if there are more
+    than `MAX_LINEAR_WINDOWS`), so that memory does not grow with their number.
+
+    Args:
+        train: Windows to fit on.
+        val: Windows to choose by.
+        num_calendar_features: How many of the last future inputs are calendar features.
+    """
+    train, val = train.spread(MAX_LINEAR_WINDOWS), val.spread(MAX_LINEAR_WINDOWS)
+    num_features, num_known = train.values.shape[1], train.future_values.shape[1]
+    inputs = "all" if num_features > 1 else "own and known" if num_known else "own"
+    gram, moment = _normal_equations(train, inputs, num_calendar_features)
+    subsets = _subsets(train, len(gram))
+    fitted = [_ridge_weights(gram, moment, columns) for columns in subsets]
+    errors = _squared_errors(val, subsets, fitted, inputs, num_calendar_features)
+    parts = shares_by_error(errors.min(axis=1), SELECTIVITY)
+    weights = np.zeros_like(moment, dtype=np.float32)
+    for part, columns, candidates, best in zip(
+        parts, subsets, fitted, errors.argmin(axis=1), strict=True
+    ):
+        for target, rows in enumerate(columns):
+            weights[target, rows] += part * candidates[best][target]
+    return LinearBaseline(
+        inputs=inputs, weights=weights, num_calendar_features=num_calendar_features
+    )
+
+
+def shares_by_error(squared_errors: np.ndarray, selectivity: float) -> np.ndarray:
+    """Return the share of each forecast in a mean: its squared error to the power of -selectivity.
+
+    The larger the selectivity, the less has what is not the best; the shares sum to 1.
+    """
+    errors = squared_errors + np.finfo(float).tiny
+    parts = (errors.min() / errors) ** selectivity
+    return np.asarray(parts / parts.sum())
+
+
+def _subsets(windows: Windows, num_regressors: int) -> list[np.ndarray]:
+    """Return the regressors (targets, n) of each ridge regression, the constant last."""
+    num_features, every = windows.values.shape[1], np.arange(num_regressors)
+    lags = every[: windows.lookback * num_features].reshape(windows.lookback, num_features)
+    rest = every[lags.size :]  # what is known ahead, and the constant
+    own = lags[:, : windows.num_targets].T
+    read = [rest[-1:], rest] if len(rest) > 1 else [rest]
+    subsets = [np.concatenate([own, [columns] * len(own)], axis=1) for columns in read]
+    if num_features > 1:
+        subsets.append(np.array([every] * len(own)))
+    without_levels = [
+        np.array([np.setdiff1d(of_target, lags[-1]) for of_target in subset]) for subset in subsets
+    ]
+    return subsets + without_levels
+
+
+def _ridge_weights(gram: np.ndarray, moment: np.ndarray, columns: np.ndarray) -> list[np.ndarray]:
+    """Return the weights (targets, n, horizon) of regressors (targets, n) for each strength."""
+    first = columns[0]
+    if (columns == first).all():  # one solution serves all targets
+        return _solve(gram[np.ix_(first, first)], moment[:, first])
+    solved = [
+        _solve(gram[np.ix_(of_target, of_target)], moment[[target]][:, of_target])
+        for target, of_target in enumerate(columns)
+    ]
+    return [np.concatenate(weights) for weights in zip(*solved, strict=True)]
+
+
+def _squared_errors(
+    val: Windows,
+    subsets: Sequence[np.ndarray],
+    fitted: Sequence[Sequence[np.ndarray]],
+    inputs: str,
+    num_calendar_features: int,
+) -> np.ndarray:
+    """Return the sum of squared errors of each subset of the regressors with each strength."""
+    errors = np.zeros((len(subsets), len(RIDGE_STRENGTHS)))
+    for _, batch in val.batches(_BATCH):
+        x, changes = regressors(batch, inputs, num_calendar_features), _changes(batch)
+        for i, columns in enumerate(subsets):
+            for target, of_target in enumerate(columns):
+                read = x[:, of_target]
+                errors[i] += [
+                    np.square(read @ weights[target] - changes[target], dtype=np.float64).sum()
+                    for weights in fitted[i]
+                ]
+    return errors
+
+
+def _changes(batch: WindowBatch) -> np.ndarray:
+    """Return the targets relative to their last known value: (targets, windows, horizon)."""
+    last = batch.inputs[:, -1:, : batch.targets.shape[2]]
+    return np.asarray((batch.targets - last).transpose(2, 0, 1))
+
+
+def _normal_equations(
+    windows: Windows, inputs: str, num_calendar_features: int
+) -> tuple[np.ndarray, np.ndarray]:
+    """Return the mean over the windows of x xᵀ and, for each target, of x yᵀ.
+
+    Shapes: (regressors + 1, regressors + 1) and (targets, regressors + 1, horizon).
+    """
+    gram: np.ndarray | float = 0.0
+    moment: np.ndarray | float = 0.0
+    for _, batch in windows.batches(_BATCH):
+        x = regressors(batch, inputs, num_calendar_features)
+        gram = gram + (x.T @ x).astype(np.float64)
+        moment = moment + (x.T @ _changes(batch)).astype(np.float64)
+    return np.asarray(gram) / len(windows), np.asarray(moment) / len(windows)
+
+
+def _solve(gram: np.ndarray, moment: np.ndarray) -> list[np.ndarray]:
+    """Return the ridge weights (targets, regressors + 1, horizon) for each strength."""
+    values, vectors = np.linalg.eigh(gram)
+    projected = vectors.T @ moment  # (targets, regressors + 1, horizon)
+    shrunk = np.maximum(values, 0)[:, None] + 1e-9 * values[-1]
+    return [
+        (vectors @ (projected / (shrunk + strength))).astype(np.float32)
+        for strength in RIDGE_STRENGTHS
+    ]
