@@ -90,6 +90,9 @@ def reference_forecasts(train, val, batch, target) -> tuple[np.ndarray, np.ndarr
             ridge = Ridge(alpha=strength * len(x), fit_intercept=False)
             last = train.inputs[:, -1:, target]
             ridge.fit(x.astype(np.float64), train.targets[:, :, target] - last)
+            if levels:  # less of the return to the mean that a random walk feigns
+                own = ridge.coef_[:, levels.index(target)]
+                own[own < 0] += np.minimum(-own, 4 * np.arange(1, HORIZON + 1) / len(x))[own < 0]
             forecast = ridge.predict(x_val.astype(np.float64)) + val.inputs[:, -1:, target]
             error = np.square(forecast - val.targets[:, :, target]).sum()
             found.append((error, ridge.predict(x_new) + batch.inputs[:, -1:, target]))
@@ -125,6 +128,30 @@ def test_linear_learns_an_exact_rule():
     batch = windows.take(slice(350, None)).gather(slice(None))
     assert linear.inputs == "all"
     np.testing.assert_allclose(linear.forecast(batch), batch.targets, atol=0.02)
+
+
+def returns_to_its_mean(values: np.ndarray, horizon: int) -> float:
+    """Return how much of a level the linear forecast takes off it after a horizon."""
+    windows = make_windows(values[:, None].astype(np.float32), lookback=3, horizon=horizon)
+    count = len(windows) * 4 // 5
+    linear = fit_linear(windows.take(slice(count)), windows.take(slice(count, None)))
+    assert linear.inputs == "own"
+    return -float(linear.weights[0, 2, -1])  # that of the last value
+
+
+def test_linear_lets_a_series_return_to_its_mean() -> None:
+    noise = np.random.default_rng(2).normal(size=3001)
+    values = np.zeros(3001)
+    for step in range(1, 3001):
+        values[step] = 0.95 * values[step - 1] + noise[step]
+    # Half of the candidates read no level.
+    assert 0.3 < returns_to_its_mean(values, 24) < 1 - 0.95**24
+
+
+def test_linear_takes_no_random_walk_for_one_that_returns() -> None:
+    walks = np.random.default_rng(4).normal(size=(20, 401)).cumsum(axis=1)
+    found = [returns_to_its_mean(walk, 48) for walk in walks]
+    assert np.mean(found) < 0.1  # .24 if the bias was left
 
 
 def test_linear_uses_what_is_known_ahead():

@@ -18,7 +18,8 @@ def fit_linear(train: Windows, val: Windows, *, num_calendar_features: int = 0) 
 
     It is the mean of up to six ridge regressions: on the lags of the target; on these and what is
     known ahead; on the lags of all features and what is known ahead; and each of these without the
-    level of the targets, which may be one tomorrow that was never seen. Each has the strength that
+    level of the targets, which may be one tomorrow that was never seen. The weight of a target's
+    own level is freed from the bias of `_take_off_bias`. Each regression has the strength that
     is best on val, and its part in the mean is its squared error there to the power of
     -`SELECTIVITY` (Stock & Watson 2004, "Combination forecasts of output growth in a seven-country
     data set"): one that val does not tell from the best has as much of the mean, one that is far
@@ -32,12 +33,19 @@ def fit_linear(train: Windows, val: Windows, *, num_calendar_features: int = 0) 
         val: Windows to choose by.
         num_calendar_features: How many of the last future inputs are calendar features.
     """
+    num_rows = int(np.ptp(train.origins)) + 1
     train, val = train.spread(MAX_LINEAR_WINDOWS), val.spread(MAX_LINEAR_WINDOWS)
     num_features, num_known = train.values.shape[1], train.future_values.shape[1]
     inputs = "all" if num_features > 1 else "own and known" if num_known else "own"
     gram, moment = _normal_equations(train, inputs, num_calendar_features)
-    subsets = _subsets(train, len(gram))
+    with_levels, without = _subsets(train, len(gram))
+    subsets = with_levels + without
     fitted = [_ridge_weights(gram, moment, columns) for columns in subsets]
+    first = (train.lookback - 1) * num_features  # of the last values
+    for columns, candidates in zip(with_levels, fitted, strict=False):
+        places = [np.searchsorted(of_target, first + i) for i, of_target in enumerate(columns)]
+        for of_strength in candidates:
+            _take_off_bias(of_strength, places, num_rows)
     errors = _squared_errors(val, subsets, fitted, inputs, num_calendar_features)
     parts = shares_by_error(errors.min(axis=1), SELECTIVITY)
     weights = np.zeros_like(moment, dtype=np.float32)
@@ -61,8 +69,11 @@ def shares_by_error(squared_errors: np.ndarray, selectivity: float) -> np.ndarra
     return np.asarray(parts / parts.sum())
 
 
-def _subsets(windows: Windows, num_regressors: int) -> list[np.ndarray]:
-    """Return the regressors (targets, n) of each ridge regression, the constant last."""
+def _subsets(windows: Windows, num_regressors: int) -> tuple[list[np.ndarray], list[np.ndarray]]:
+    """Return the regressors (targets, n) of each ridge regression, the constant last.
+
+    The first ones have the last values of the targets among them, the others have not.
+    """
     num_features, every = windows.values.shape[1], np.arange(num_regressors)
     lags = every[: windows.lookback * num_features].reshape(windows.lookback, num_features)
     rest = every[lags.size :]  # what is known ahead, and the constant
@@ -74,7 +85,7 @@ def _subsets(windows: Windows, num_regressors: int) -> list[np.ndarray]:
     without_levels = [
         np.array([np.setdiff1d(of_target, lags[-1]) for of_target in subset]) for subset in subsets
     ]
-    return subsets + without_levels
+    return subsets, without_levels
 
 
 def _ridge_weights(gram: np.ndarray, moment: np.ndarray, columns: np.ndarray) -> list[np.ndarray]:
@@ -87,6 +98,25 @@ def _ridge_weights(gram: np.ndarray, moment: np.ndarray, columns: np.ndarray) ->
         for target, of_target in enumerate(columns)
     ]
     return [np.concatenate(weights) for weights in zip(*solved, strict=True)]
+
+
+def _take_off_bias(weights: np.ndarray, places: Sequence[int], num_rows: int) -> None:
+    """Take off weights, in place, the return to the mean that a short series feigns.
+
+    A series that wanders without a mean seems to return to that of its rows: the weight of its
+    level comes out lower by about 4 h / n, h steps ahead and of n rows (Kendall 1954, "Note on
+    bias in the estimation of autocorrelation", Biometrika 41: (1 + 3 rho) / n at rho = 1 for each
+    step). Weights below 0 are raised by so much, to 0 at most.
+
+    Args:
+        weights: (targets, n, horizon).
+        places: Where each target has the weight of its own last value.
+        num_rows: Rows that the weights were learnt from.
+    """
+    bias = 4 * np.arange(1, weights.shape[2] + 1, dtype=np.float32) / num_rows
+    for target, place in enumerate(places):
+        of_level = weights[target, place]
+        weights[target, place] = np.minimum(of_level + bias, np.maximum(of_level, 0))
 
 
 def _squared_errors(
