@@ -5,6 +5,7 @@ line does, loads neither Keras nor pandas (PEP 562).
 """
 
 import importlib
+import os
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -50,6 +51,10 @@ if TYPE_CHECKING:
     from tsattn.pipeline.predicting import predict
     from tsattn.pipeline.updating import update
     from tsattn.training import train
+
+# TensorFlow reads this when it starts. It gives memory back to the system after every operation
+# else, which costs as much time as the arithmetic of a training; what it keeps is its peak.
+os.environ.setdefault("TF_CPU_ALLOCATOR_USE_BFC", "1")
 
 _HOMES = {
     "AttentionDecoder": "layers",
