@@ -29,6 +29,7 @@ LAYERS = {
     "metrics": (),
     "intervals": (),
     "coverage": (),
+    "following": ("intervals",),
     "profiles": ("segments",),
     "horizon_profiles": ("profiles",),
     "rankings": ("profiles",),
@@ -64,8 +65,8 @@ LAYERS = {
         "profile_frames", "profiles", "rankings", "tensor_names",
     ),
     "evaluation": (
-        "attention_sums", "baselines", "coverage", "data", "forecasts", "intervals", "metrics",
-        "onnx_forecaster", "profiles", "rankings", "running", "tensor_names",
+        "attention_sums", "baselines", "coverage", "data", "following", "forecasts", "intervals",
+        "metrics", "onnx_forecaster", "profiles", "rankings", "running", "tensor_names",
     ),
     "fitted": (
         "baselines", "config", "data", "intervals", "onnx_forecaster", "option_checks", "profiles",
@@ -137,6 +138,7 @@ EXTERNAL = {
     "metrics": {"numpy"},
     "intervals": {"numpy"},
     "coverage": {"numpy"},
+    "following": {"numpy"},
     "faithfulness": {"numpy", "scipy", "sklearn"},
     "verdicts": set(),
     "backtests": {"pandas"},

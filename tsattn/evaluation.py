@@ -11,6 +11,7 @@ from tsattn.baselines import Forecaster, LinearBaseline
 from tsattn.coverage import Coverage, IntervalSum
 from tsattn.data.scaling import Scaler
 from tsattn.data.windows import Windows, evenly_spaced
+from tsattn.following import FollowedIntervals
 from tsattn.forecasts import Forecast, point_and_quantiles
 from tsattn.intervals import Calibration
 from tsattn.metrics import Scores, ScoreSum, skill
@@ -44,6 +45,8 @@ class Evaluation:
     # Of a linear path, the sizes of what it reads: (windows, targets, regressors).
     linear_inputs: ProfileSum | None = None
     coverage: Coverage | None = None  # None without intervals
+    # What the half widths of intervals came to be multiplied by, see `tsattn.following`.
+    interval_factor: np.ndarray | None = None
 
     def to_json(self) -> dict[str, Any]:
         """Return the block of `metrics.json` for this split."""
@@ -74,6 +77,7 @@ def evaluate_windows(
     decoder: str = "direct",
     linear_path: LinearBaseline | None = None,
     calibration: Calibration | None = None,
+    borders: np.ndarray | None = None,
     max_forecast_rows: int = MAX_FORECAST_ROWS,
     on_batch: Callable[[int, int], None] | None = None,
 ) -> Evaluation:
@@ -81,7 +85,22 @@ def evaluate_windows(
 
     Memory does not grow with the number of windows: beyond `max_forecast_rows` rows (windows x
     horizon x targets) only evenly spaced windows are kept in the forecast, `LEAST_KEPT` at least.
-    The scores always count every window.
+    The scores always count every window. Intervals are those of the validation rows at first and
+    follow how often they held, see `tsattn.following`.
+
+    Args:
+        model: The forecaster.
+        windows: In order of series and time.
+        scaler: What the values were scaled by.
+        baselines: Forecasters to compare with, by name.
+        naive_mae: (targets,) what MASE is relative to.
+        quantile_levels: Of a quantile head.
+        decoder: `"direct"` or `"recurrent"`.
+        linear_path: To take the sizes of what it reads of; None leaves them out.
+        calibration: Of intervals; None for none.
+        borders: The rows where series begin; None for one series.
+        max_forecast_rows: Rows to keep.
+        on_batch: Called with (windows done, windows).
     """
     targets = scaler.features[: windows.num_targets]
     columns = range(windows.num_targets)
@@ -92,7 +111,10 @@ def evaluate_windows(
     rows_of_one = windows.horizon * windows.num_targets
     kept = evenly_spaced(len(windows), max(max_forecast_rows // rows_of_one, LEAST_KEPT))
     attention = horizon_attention = future_attention = linear_inputs = None
-    intervals = IntervalSum(calibration.levels, targets) if calibration else None
+    if calibration:
+        intervals = IntervalSum(calibration.levels, targets)
+        followed = FollowedIntervals(calibration, windows.horizon, windows.num_targets)
+        series = np.searchsorted([0] if borders is None else borders, windows.origins, "right")
     forecasts, quantiles, actuals, lowers, uppers = [], [], [], [], []
     blocks = block_ends(
         len(windows),
@@ -116,8 +138,9 @@ def evaluate_windows(
         if levels is not None:
             levels = scaler.inverse_transform(levels, columns)
             quantiles.append(levels[chosen])
-        if calibration and intervals:
-            lower, upper = calibration.intervals(batch.inputs, forecast, levels)
+        if calibration:
+            place = windows.origins[index], series[index]
+            lower, upper = followed.bounds(*place, batch.inputs, forecast, levels, actual)
             intervals.add(lower, upper, actual)
             lowers.append(lower[chosen])
             uppers.append(upper[chosen])
@@ -156,7 +179,8 @@ def evaluate_windows(
         horizon_attention=horizon_attention,
         future_attention=future_attention,
         linear_inputs=linear_inputs,
-        coverage=intervals.coverage() if intervals else None,
+        coverage=intervals.coverage() if calibration else None,
+        interval_factor=followed.factor() if calibration else None,
     )
 
 

@@ -1,5 +1,6 @@
 """The sections on the errors, the intervals and the forecasts of a model."""
 
+from statistics import fmean
 from typing import Any
 
 from tsattn.metrics import percent_lower
@@ -94,10 +95,21 @@ def interval_section(
         tag(
             "p",
             "The intervals are conformal: their width is such that they would have held that share "
-            f"of the actual values of {calibration['num_windows']:,} validation windows, and it "
-            "follows how restless the target was in the window. The share holds for new data as "
-            "far as it is like the validation rows. These also decided when training stopped and "
-            "the share of the linear path, which makes the intervals a little too narrow.",
+            f"of the actual values of {calibration['num_windows']:,} validation windows. It "
+            "follows how restless the target was in the window and, as actual values become known, "
+            f"how many of them were held{_factors(calibration)}. The share holds for new data as "
+            "far as errors do not grow at once.",
         )
     )
     return join(*parts)
+
+
+def _factors(calibration: dict[str, Any]) -> str:
+    """Say what the widths came to be multiplied by on the test rows."""
+    if calibration.get("factor") is None:
+        return ""
+    parts = [
+        f"{fmean(factors):.2f} times as wide for {level:g} %"
+        for level, factors in zip(calibration["levels"], calibration["factor"], strict=True)
+    ]
+    return f": after the test rows they are {', '.join(parts)}"

@@ -105,6 +105,7 @@ def evaluate_fitted(
         decoder=fitted.options.decoder,
         linear_path=fitted.linear if fitted.linear_shares.any() else None,
         calibration=fitted.calibration,
+        borders=series.borders,
         max_forecast_rows=max_forecast_rows,
         on_batch=on_batch,
     )
