@@ -200,6 +200,8 @@ def test_metrics_file_has_the_coverage_of_the_intervals(model_directory) -> None
             assert block[name]["per_target"] == {"load": pytest.approx(values.mean())}
             by_step = values.groupby(table.horizon_step).mean()
             assert block[name]["per_horizon_step"] == pytest.approx(list(by_step))
+        unfollowed = block["coverage_without_following"]["overall"]
+        assert unfollowed == pytest.approx(block["coverage"]["overall"], abs=0.1)
     assert (table.lower_95 <= table.lower_80).all()
     assert (table.upper_80 <= table.upper_95).all()
 

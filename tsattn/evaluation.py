@@ -45,6 +45,7 @@ class Evaluation:
     # Of a linear path, the sizes of what it reads: (windows, targets, regressors).
     linear_inputs: ProfileSum | None = None
     coverage: Coverage | None = None  # None without intervals
+    coverage_unfollowed: Coverage | None = None  # of the intervals of the validation rows
     # What the half widths of intervals came to be multiplied by, see `tsattn.following`.
     interval_factor: np.ndarray | None = None
 
@@ -62,8 +63,18 @@ class Evaluation:
             "skill": {
                 name: skill(model["scaled"], units["scaled"]) for name, units in baselines.items()
             },
-            **({"intervals": self.coverage.to_json()} if self.coverage else {}),
+            **self._intervals(),
         }
+
+    def _intervals(self) -> dict[str, Any]:
+        if self.coverage is None or self.coverage_unfollowed is None:
+            return {}
+        unfollowed = self.coverage_unfollowed.to_json()
+        blocks = {
+            level: {**block, "coverage_without_following": unfollowed[level]["coverage"]}
+            for level, block in self.coverage.to_json().items()
+        }
+        return {"intervals": blocks}
 
 
 def evaluate_windows(
@@ -112,7 +123,7 @@ def evaluate_windows(
     kept = evenly_spaced(len(windows), max(max_forecast_rows // rows_of_one, LEAST_KEPT))
     attention = horizon_attention = future_attention = linear_inputs = None
     if calibration:
-        intervals = IntervalSum(calibration.levels, targets)
+        intervals, unfollowed = (IntervalSum(calibration.levels, targets) for _ in range(2))
         followed = FollowedIntervals(calibration, windows.horizon, windows.num_targets)
         series = np.searchsorted([0] if borders is None else borders, windows.origins, "right")
     forecasts, quantiles, actuals, lowers, uppers = [], [], [], [], []
@@ -140,8 +151,11 @@ def evaluate_windows(
             quantiles.append(levels[chosen])
         if calibration:
             place = windows.origins[index], series[index]
-            lower, upper = followed.bounds(*place, batch.inputs, forecast, levels, actual)
+            (lower, upper), as_calibrated = followed.bounds(
+                *place, batch.inputs, forecast, levels, actual
+            )
             intervals.add(lower, upper, actual)
+            unfollowed.add(*as_calibrated, actual)
             lowers.append(lower[chosen])
             uppers.append(upper[chosen])
         scores = outputs.get(ATTENTION_SCORES)
@@ -180,6 +194,7 @@ def evaluate_windows(
         future_attention=future_attention,
         linear_inputs=linear_inputs,
         coverage=intervals.coverage() if calibration else None,
+        coverage_unfollowed=unfollowed.coverage() if calibration else None,
         interval_factor=followed.factor() if calibration else None,
     )
 

@@ -4,22 +4,23 @@ The tracking of Gibbs & Candès 2021 (arXiv 2106.00170, equation 2) and Angelopo
 (arXiv 2307.16895, section 2.1), here of the logarithm of a factor on the half widths.
 """
 
-from collections import deque
 from dataclasses import replace
 
 import numpy as np
 
 from tsattn.intervals import MOST_FACTOR, Calibration, stretched
 
-RATE = 0.005  # how much the logarithm rises after a window that was missed at every step
+Bounds = tuple[np.ndarray, np.ndarray]
+
+RATE = 0.005  # how much the logarithm rises with a value that every interval for it missed
 
 
 class FollowedIntervals:
     """Intervals of windows in order of time, each as wide as was known at its origin.
 
-    Every series begins with those of the validation rows. Once the last target of a window is
-    known, the logarithm of the factor of each level and target rises by `RATE` times the share of
-    the horizon steps that the intervals of the window missed, less what the level allows.
+    Every series begins with those of the validation rows. With every row that becomes known, the
+    logarithm of the factor of each level and target rises by `RATE` times the share of the
+    intervals for it, made at up to `horizon` origins, that missed it, less what the level allows.
     """
 
     def __init__(self, calibration: Calibration, horizon: int, num_targets: int) -> None:
@@ -27,9 +28,14 @@ class FollowedIntervals:
         self._horizon = horizon
         self._allowed = 1 - np.array(calibration.levels)[:, None] / 100  # (levels, 1)
         self._log = np.zeros((len(calibration.levels), num_targets))
-        self._waiting: deque[tuple[int, np.ndarray]] = deque()  # row it is known at, share missed
+        # Of the rows from the last origin on, at their number modulo the horizon: how many
+        # intervals there are, and how many of them miss.
+        self._made = np.zeros(horizon)
+        self._missed = np.zeros((horizon, *self._log.shape))
+        self._row = 0  # the last origin
         self._series: int | None = None
-        self._ends: list[np.ndarray] = []  # what series that are over ended with
+        self._logs: list[np.ndarray] = []  # of the series, window by window
+        self._late: list[np.ndarray] = []  # of the second half of each series that is over
 
     def bounds(
         self,
@@ -39,8 +45,10 @@ class FollowedIntervals:
         forecast: np.ndarray,
         quantiles: np.ndarray | None,
         actual: np.ndarray,
-    ) -> tuple[np.ndarray, np.ndarray]:
-        """Return the lower and upper bounds of the next windows, as `Calibration.intervals`.
+    ) -> tuple[Bounds, Bounds]:
+        """Return the bounds of the next windows, and those of the validation rows.
+
+        Both are (lower, upper) as `Calibration.intervals` returns them.
 
         Args:
             origins: (windows,) the row of each origin, rising.
@@ -55,42 +63,50 @@ class FollowedIntervals:
         factors = []
         for origin, number, least in zip(origins, series, enough, strict=True):
             if number != self._series:
-                self._begin(int(number))
+                self._begin(int(number), int(origin))
             self._follow_until(int(origin))
+            self._logs.append(self._log)
             factors.append(np.exp(self._log))
-            missed = (least > factors[-1].T).mean(axis=0).T  # (levels, targets)
-            self._waiting.append((int(origin) + self._horizon, missed))
-        return stretched(forecast, *bounds, np.array(factors))
+            rows = (origin + np.arange(self._horizon)) % self._horizon
+            self._made += 1
+            self._missed[rows] += ~(least <= factors[-1].T).swapaxes(1, 2)
+        return stretched(forecast, *bounds, np.array(factors)), bounds
 
     def factor(self) -> np.ndarray:
-        """Return the factors, (levels, targets), once the targets of all windows are known.
+        """Return the factors for windows that nothing will be known of: (levels, targets).
 
-        Of several series it is the (geometric) mean. No more windows can follow.
+        It is the (geometric) mean of those of the second half of the windows, of each series: the
+        last one alone swings with the errors of its last rows. No more windows can follow.
         """
-        self._begin(None)
-        mean: np.ndarray = np.exp(np.mean(self._ends, axis=0))
+        self._begin(None, 0)
+        mean: np.ndarray = np.exp(np.concatenate(self._late).mean(axis=0))
         return mean.clip(1 / MOST_FACTOR, MOST_FACTOR)
 
-    def _begin(self, series: int | None) -> None:
+    def _begin(self, series: int | None, origin: int) -> None:
         if self._series is not None:
-            self._follow_until(None)
-            self._ends.append(self._log)
+            self._late.append(np.array(self._logs[len(self._logs) // 2 :]))
+            self._logs = []
             self._log = np.zeros_like(self._log)
-        self._series = series
+            self._made[:], self._missed[:] = 0, 0
+        self._series, self._row = series, origin
 
-    def _follow_until(self, row: int | None) -> None:
+    def _follow_until(self, origin: int) -> None:
+        """Follow the rows before an origin, which are known there."""
         most = np.log(MOST_FACTOR)
-        while self._waiting and (row is None or self._waiting[0][0] <= row):
-            missed = self._waiting.popleft()[1]
+        for row in range(self._row, min(origin, self._row + self._horizon)):
+            place = row % self._horizon
+            missed = self._missed[place] / self._made[place]
             self._log = np.clip(self._log + RATE * (missed - self._allowed), -most, most)
+            self._made[place] = self._missed[place] = 0
+        self._row = origin
 
 
 def _factors_that_hold(
     forecast: np.ndarray, actual: np.ndarray, lower: np.ndarray, upper: np.ndarray
 ) -> np.ndarray:
-    """Return the least factor with which each interval holds the truth."""
+    """Return the least factor with which each interval holds the truth; NaN if none does."""
     middle, truth = forecast[..., None], actual[..., None]
-    half_width = np.where(truth < middle, middle - lower, upper - middle)
-    distance = np.abs(truth - middle)
     with np.errstate(divide="ignore", invalid="ignore", over="ignore"):
-        return np.where(distance > 0, distance / half_width, 0.0)
+        half_width = np.where(truth < middle, middle - lower, upper - middle)
+        distance = np.abs(truth - middle)
+        return np.where(distance == 0, 0.0, distance / half_width)

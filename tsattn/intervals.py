@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 
 LEAST_DIFFICULTY = 0.1  # of what is typical: a window that stood still may move again
-MOST_FACTOR = 4.0  # on half widths; 1 / MOST_FACTOR is the least
+MOST_FACTOR = 2.0  # on half widths; 1 / MOST_FACTOR is the least
 STEPS_APART = 4  # errors h steps ahead count as apart where their origins are h / 4 rows apart
 
 
@@ -22,7 +22,8 @@ class Calibration:
     """How far the truth lay from the forecasts of validation windows, for each level.
 
     An interval reaches from the forecast (of a quantile head: from its quantiles) by a radius times
-    the difficulty of the window, which is 1 where the window is as restless as is typical.
+    the difficulty of the window, which is 1 where the window is as restless as is typical, and
+    times the factor that intervals of test windows came to have, see `tsattn.following`.
     """
 
     levels: tuple[float, ...]  # in percent, rising
@@ -82,10 +83,11 @@ def stretched(
         factor: (windows, levels, targets), or (1, levels, targets) for all.
     """
     middle, factor = forecast[..., None], factor.transpose(0, 2, 1)[:, None]
-    return (
-        np.minimum.accumulate(middle - factor * (middle - lower), axis=-1),
-        np.maximum.accumulate(middle + factor * (upper - middle), axis=-1),
-    )
+    with np.errstate(invalid="ignore", over="ignore"):  # a forecast may not be finite
+        return (
+            np.minimum.accumulate(middle - factor * (middle - lower), axis=-1),
+            np.maximum.accumulate(middle + factor * (upper - middle), axis=-1),
+        )
 
 
 def calibrate(

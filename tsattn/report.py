@@ -186,17 +186,19 @@ def score_table(evaluation: Evaluation) -> pd.DataFrame:
 
 
 def coverage_table(evaluation: Evaluation) -> pd.DataFrame:
-    """Return `level, coverage, mean_width`: how the intervals did; no rows without intervals."""
-    found = evaluation.coverage
-    rows = (
-        [
-            (f"{level:g}%", found.coverage[..., i].mean(), found.width[..., i].mean())
+    """Return `level, coverage, mean_width, without_following`; no rows without intervals.
+
+    The last is the coverage of the intervals of the validation rows, see `tsattn.following`.
+    """
+    found, unfollowed = evaluation.coverage, evaluation.coverage_unfollowed
+    rows = []
+    if found and unfollowed:
+        means = (found.coverage, found.width, unfollowed.coverage)
+        rows = [
+            (f"{level:g}%", *(values[..., i].mean() for values in means))
             for i, level in enumerate(found.levels)
         ]
-        if found
-        else []
-    )
-    return pd.DataFrame(rows, columns=["level", "coverage", "mean_width"])
+    return pd.DataFrame(rows, columns=["level", "coverage", "mean_width", "without_following"])
 
 
 def example_windows(

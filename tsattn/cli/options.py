@@ -217,7 +217,8 @@ training_options = (
     ),
     _option(
         "--level",
-        "Levels of the prediction intervals in percent, or none. Calibrated on validation rows.",
+        "Levels of the prediction intervals in percent, or none. Calibrated on validation rows; "
+        "on test rows they follow how many values they held.",
         metavar="LEVELS",
     ),
     _option(

@@ -44,7 +44,11 @@ LEADERBOARD_FORMATS = {
     "skill": "{:+.1%}",
     **dict.fromkeys(("parameters", "seconds", "megabytes"), "{:,.0f}"),
 }
-COVERAGE_FORMATS = {"coverage": "{:.1%}", "mean_width": "{:.4g}"}
+COVERAGE_FORMATS = {
+    "coverage": "{:.1%}",
+    "mean_width": "{:.4g}",
+    "without_following": "{:.1%}",
+}
 SCORE_FORMATS = {
     "mse": "{:.4g}",
     "mae": "{:.4g}",

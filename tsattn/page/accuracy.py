@@ -87,29 +87,34 @@ def interval_section(
             spread = f"{number(min(steps), '{:.1%}')} to {number(max(steps), '{:.1%}')}"
             covered = number(values["coverage"]["overall"], "{:.1%}")
             width = number(values["mean_width"]["overall"])
-            rows.append([f"{level} %", covered, spread, width])
-        header = ["level", "held", "by horizon step", "mean width"]
+            as_calibrated = values["coverage_without_following"]["overall"]
+            rows.append([f"{level} %", covered, spread, width, number(as_calibrated, "{:.1%}")])
+        header = ["level", "held", "by horizon step", "mean width", "held without following"]
         caption = f"How many of the actual {split} values the intervals held"
         parts.append(table(header, rows, caption=caption))
     parts.append(
         tag(
             "p",
             "The intervals are conformal: their width is such that they would have held that share "
-            f"of the actual values of {calibration['num_windows']:,} validation windows. It "
-            "follows how restless the target was in the window and, as actual values become known, "
-            f"how many of them were held{_factors(calibration)}. The share holds for new data as "
-            "far as errors do not grow at once.",
+            f"of the actual values of {calibration['num_windows']:,} validation windows, and it "
+            "follows how restless the target was in the window. The share holds for new data as "
+            "far as it is like the validation rows. These also decided when training stopped and "
+            "the share of the linear path, which makes the intervals a little too narrow."
+            + _following(calibration),
         )
     )
     return join(*parts)
 
 
-def _factors(calibration: dict[str, Any]) -> str:
+def _following(calibration: dict[str, Any]) -> str:
     """Say what the widths came to be multiplied by on the test rows."""
     if calibration.get("factor") is None:
         return ""
-    parts = [
-        f"{fmean(factors):.2f} times as wide for {level:g} %"
-        for level, factors in zip(calibration["levels"], calibration["factor"], strict=True)
+    factors = [
+        f"{fmean(values):.2f} times as wide for {level:g} %"
+        for level, values in zip(calibration["levels"], calibration["factor"], strict=True)
     ]
-    return f": after the test rows they are {', '.join(parts)}"
+    return (
+        " On test rows they also followed how many values they held, as these became known. "
+        f"Forecasts keep the mean of that: they are {', '.join(factors)}."
+    )
