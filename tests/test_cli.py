@@ -35,7 +35,7 @@ def test_fit_explain_predict_and_evaluate_in_one_command_each(csv_path, tmp_path
     evaluated = run("evaluate", model, csv_path)
     assert evaluated.exit_code == 0
     for printed in (fitted.stdout, evaluated.stdout):
-        assert re.search(r"level +coverage +mean_width\n80% +\d+\.\d%", printed)
+        assert re.search(r"level +coverage +mean_width +without_following\n80% +\d+\.\d%", printed)
     assert "seasonal_naive" in evaluated.stdout
 
 
