@@ -23,13 +23,15 @@ def _inputs(count, num_targets=1):
     return np.full((count, 1, num_targets), 0.0)  # one step: as restless as LEAST_DIFFICULTY
 
 
-def _bounds(followed, actual, origins=None, series=None, forecast=None, start=0):
-    count = len(actual)
-    origins = np.arange(start, start + count) if origins is None else np.array(origins)
-    series = np.zeros(count, dtype=int) if series is None else np.array(series)
+def _followed(count, calibration=None, borders=(0,)):
+    return FollowedIntervals(calibration or _calibration(), np.arange(count), borders)
+
+
+def _bounds(followed, actual, forecast=None, start=0):
+    index = slice(start, start + len(actual))
     forecast = np.zeros_like(actual) if forecast is None else forecast
-    inputs = _inputs(count, actual.shape[2])
-    return followed.bounds(origins, series, inputs, forecast, None, actual)[0]
+    inputs = _inputs(len(actual), actual.shape[2])
+    return followed.bounds(index, inputs, forecast, None, actual)[0]
 
 
 def test_followed_intervals_agree_with_a_plain_loop() -> None:
@@ -60,7 +62,7 @@ def test_followed_intervals_agree_with_a_plain_loop() -> None:
                     above = middle + factor * (high[i, step, k, j] - middle)
                     expected[:, i, step, k, j] = below, above
                     misses[i, step, j, k] = not below <= actual[i, step, k] <= above
-    followed = FollowedIntervals(calibration, HORIZON, num_targets)
+    followed = _followed(count, calibration)
     first = _bounds(followed, actual[:7], forecast=forecast[:7])
     second = _bounds(followed, actual[7:], forecast=forecast[7:], start=7)
     found = [np.concatenate(parts) for parts in zip(first, second, strict=True)]
@@ -74,7 +76,7 @@ def test_followed_intervals_hold_what_they_promise_when_errors_grow() -> None:
     calibration = _calibration()
     one = np.quantile(np.abs(np.random.default_rng(2).normal(size=100_000)), 0.8)
     calibration.radii[:] = one
-    followed = FollowedIntervals(calibration, HORIZON, 1)
+    followed = _followed(6000, calibration)
     lower, upper = _bounds(followed, actual)
     held = ((lower[..., 0] <= actual) & (actual <= upper[..., 0])).mean()
     assert held == pytest.approx(0.80, abs=0.02)  # 0.60 without
@@ -90,10 +92,8 @@ def test_followed_intervals_stay_as_they_are_where_they_hold_what_they_promise()
     actual = (walk[origins[:, None] + steps] - walk[origins, None])[..., None]
     radii = np.array([1.2816 / LEAST_DIFFICULTY * np.sqrt(steps)])[..., None]
     calibration = replace(_calibration(), radii=radii)
-    followed = FollowedIntervals(calibration, horizon, 1)
-    inputs, forecast = _inputs(count), np.zeros_like(actual)
-    given = origins, np.zeros(count, dtype=int), inputs, forecast, None, actual
-    lower, upper = followed.bounds(*given)[0]
+    followed = _followed(count, calibration)
+    lower, upper = _bounds(followed, actual)
     held = ((lower[..., 0] <= actual) & (actual <= upper[..., 0])).mean()
     assert held == pytest.approx(0.80, abs=0.03)
     assert followed.factor().item() == pytest.approx(1, abs=0.2)
@@ -103,17 +103,16 @@ def test_followed_intervals_read_no_target_before_it_is_known() -> None:
     actual = np.zeros((20, HORIZON, 1))
     changed = actual.copy()
     changed[8:] = 9.0  # of the origins 8 and later, as if their rows were others
-    first = _bounds(FollowedIntervals(_calibration(), HORIZON, 1), actual)[1]
-    second = _bounds(FollowedIntervals(_calibration(), HORIZON, 1), changed)[1]
+    first = _bounds(_followed(20), actual)[1]
+    second = _bounds(_followed(20), changed)[1]
     is_other = (first != second).any(axis=(1, 2, 3))
     assert is_other.tolist() == [False] * 9 + [True] * 11  # row 8 is known at origin 9
 
 
 def test_followed_intervals_begin_anew_with_every_series() -> None:
     actual = np.full((20, HORIZON, 1), 9.0)
-    calibration = _calibration()
-    followed = FollowedIntervals(calibration, HORIZON, 1)
-    upper = _bounds(followed, actual, series=[0] * 12 + [1] * 8)[1]
+    followed = _followed(20, borders=(0, 12))
+    upper = _bounds(followed, actual)[1]
     assert (upper[12:] == upper[:8]).all()
     late = RATE * 0.8 * np.array([*range(6, 12), *range(4, 8)])  # rows known, second halves
     assert followed.factor().item() == pytest.approx(np.exp(late.mean()))
@@ -121,8 +120,8 @@ def test_followed_intervals_begin_anew_with_every_series() -> None:
 
 def test_followed_intervals_skip_rows_without_a_forecast() -> None:
     actual = np.full((3, HORIZON, 1), 9.0)
-    followed = FollowedIntervals(_calibration(), HORIZON, 1)
-    lower, upper = _bounds(followed, actual, origins=[0, 1, 50])
+    followed = FollowedIntervals(_calibration(), np.array([0, 1, 50]), (0,))
+    upper = _bounds(followed, actual)[1]
     narrow = upper[0, 0].item()
     after = np.exp(RATE * 0.8 * np.array([0, 1, HORIZON + 1]))  # rows 0 to 3 of those before 50
     assert upper[:, 0, 0, 0] == pytest.approx(narrow * after)
@@ -130,14 +129,14 @@ def test_followed_intervals_skip_rows_without_a_forecast() -> None:
 
 
 def test_followed_intervals_miss_where_the_forecast_is_not_finite() -> None:
-    followed = FollowedIntervals(_calibration(), HORIZON, 1)
+    followed = _followed(20)
     _bounds(followed, np.zeros((20, HORIZON, 1)), forecast=np.full((20, HORIZON, 1), np.inf))
     assert followed.factor().item() > 1
 
 
 @pytest.mark.parametrize(("actual", "factor"), [(9.0, MOST_FACTOR), (0.0, 1 / MOST_FACTOR)])
 def test_followed_intervals_have_a_largest_and_a_smallest_factor(actual, factor) -> None:
-    followed = FollowedIntervals(_calibration(levels=(1, 99)), HORIZON, 1)
+    followed = _followed(60_000, _calibration(levels=(1, 99)))
     lower, upper = _bounds(followed, np.full((60_000, HORIZON, 1), actual))
     found = followed.factor()
     assert found[1 if actual else 0].item() == pytest.approx(factor)  # the level that is far off

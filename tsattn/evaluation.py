@@ -84,11 +84,11 @@ def evaluate_windows(
     scaler: Scaler,
     baselines: Mapping[str, Forecaster],
     naive_mae: np.ndarray,
+    borders: np.ndarray,
     quantile_levels: tuple[float, ...] = (),
     decoder: str = "direct",
     linear_path: LinearBaseline | None = None,
     calibration: Calibration | None = None,
-    borders: np.ndarray | None = None,
     max_forecast_rows: int = MAX_FORECAST_ROWS,
     on_batch: Callable[[int, int], None] | None = None,
 ) -> Evaluation:
@@ -105,11 +105,11 @@ def evaluate_windows(
         scaler: What the values were scaled by.
         baselines: Forecasters to compare with, by name.
         naive_mae: (targets,) what MASE is relative to.
+        borders: The rows where series begin.
         quantile_levels: Of a quantile head.
         decoder: `"direct"` or `"recurrent"`.
         linear_path: To take the sizes of what it reads of; None leaves them out.
         calibration: Of intervals; None for none.
-        borders: The rows where series begin; None for one series.
         max_forecast_rows: Rows to keep.
         on_batch: Called with (windows done, windows).
     """
@@ -124,8 +124,7 @@ def evaluate_windows(
     attention = horizon_attention = future_attention = linear_inputs = None
     if calibration:
         intervals, unfollowed = (IntervalSum(calibration.levels, targets) for _ in range(2))
-        followed = FollowedIntervals(calibration, windows.horizon, windows.num_targets)
-        series = np.searchsorted([0] if borders is None else borders, windows.origins, "right")
+        followed = FollowedIntervals(calibration, windows.origins, borders)
     forecasts, quantiles, actuals, lowers, uppers = [], [], [], [], []
     blocks = block_ends(
         len(windows),
@@ -150,9 +149,8 @@ def evaluate_windows(
             levels = scaler.inverse_transform(levels, columns)
             quantiles.append(levels[chosen])
         if calibration:
-            place = windows.origins[index], series[index]
             (lower, upper), as_calibrated = followed.bounds(
-                *place, batch.inputs, forecast, levels, actual
+                index, batch.inputs, forecast, levels, actual
             )
             intervals.add(lower, upper, actual)
             unfollowed.add(*as_calibrated, actual)

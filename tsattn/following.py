@@ -4,6 +4,7 @@ The tracking of Gibbs & Candès 2021 (arXiv 2106.00170, equation 2) and Angelopo
 (arXiv 2307.16895, section 2.1), here of the logarithm of a factor on the half widths.
 """
 
+from collections.abc import Sequence
 from dataclasses import replace
 
 import numpy as np
@@ -23,24 +24,35 @@ class FollowedIntervals:
     intervals for it, made at up to `horizon` origins, that missed it, less what the level allows.
     """
 
-    def __init__(self, calibration: Calibration, horizon: int, num_targets: int) -> None:
+    def __init__(
+        self, calibration: Calibration, origins: np.ndarray, borders: np.ndarray | Sequence[int]
+    ) -> None:
+        """Prepare to follow.
+
+        Args:
+            calibration: The intervals of the validation rows.
+            origins: (windows,) the rows of all origins, rising.
+            borders: The rows where series begin, rising.
+        """
         self._calibration = replace(calibration, factor=None)
-        self._horizon = horizon
+        self._origins = origins
+        series = np.searchsorted(borders, origins, side="right")
+        first, last = (np.searchsorted(series, series, side=side) for side in ("left", "right"))
+        self._begins = first == np.arange(len(origins))
+        self._is_late = np.arange(len(origins)) >= (first + last) // 2
+        num_levels, self._horizon, num_targets = calibration.radii.shape
         self._allowed = 1 - np.array(calibration.levels)[:, None] / 100  # (levels, 1)
-        self._log = np.zeros((len(calibration.levels), num_targets))
+        self._log = np.zeros((num_levels, num_targets))
+        self._late_logs = np.zeros_like(self._log)  # added up
         # Of the rows from the last origin on, at their number modulo the horizon: how many
         # intervals there are, and how many of them miss.
-        self._made = np.zeros(horizon)
-        self._missed = np.zeros((horizon, *self._log.shape))
+        self._made = np.zeros(self._horizon)
+        self._missed = np.zeros((self._horizon, *self._log.shape))
         self._row = 0  # the last origin
-        self._series: int | None = None
-        self._logs: list[np.ndarray] = []  # of the series, window by window
-        self._late: list[np.ndarray] = []  # of the second half of each series that is over
 
     def bounds(
         self,
-        origins: np.ndarray,
-        series: np.ndarray,
+        index: slice,
         inputs: np.ndarray,
         forecast: np.ndarray,
         quantiles: np.ndarray | None,
@@ -51,8 +63,7 @@ class FollowedIntervals:
         Both are (lower, upper) as `Calibration.intervals` returns them.
 
         Args:
-            origins: (windows,) the row of each origin, rising.
-            series: (windows,) the number of the series of each window.
+            index: Which of the windows they are, beginning where the last ones ended.
             inputs: (windows, lookback, features) scaled, the targets first.
             forecast: (windows, horizon, targets) in units of the data.
             quantiles: (windows, horizon, targets, quantiles), of a quantile head.
@@ -61,11 +72,13 @@ class FollowedIntervals:
         bounds = self._calibration.intervals(inputs, forecast, quantiles)
         enough = _factors_that_hold(forecast, actual, *bounds)
         factors = []
-        for origin, number, least in zip(origins, series, enough, strict=True):
-            if number != self._series:
-                self._begin(int(number), int(origin))
-            self._follow_until(int(origin))
-            self._logs.append(self._log)
+        for number, least in zip(range(index.start, index.stop), enough, strict=True):
+            origin = int(self._origins[number])
+            if self._begins[number]:
+                self._begin(origin)
+            self._follow_until(origin)
+            if self._is_late[number]:
+                self._late_logs += self._log
             factors.append(np.exp(self._log))
             rows = (origin + np.arange(self._horizon)) % self._horizon
             self._made += 1
@@ -76,19 +89,15 @@ class FollowedIntervals:
         """Return the factors for windows that nothing will be known of: (levels, targets).
 
         It is the (geometric) mean of those of the second half of the windows, of each series: the
-        last one alone swings with the errors of its last rows. No more windows can follow.
+        last one alone swings with the errors of its last rows.
         """
-        self._begin(None, 0)
-        mean: np.ndarray = np.exp(np.concatenate(self._late).mean(axis=0))
+        mean: np.ndarray = np.exp(self._late_logs / self._is_late.sum())
         return mean.clip(1 / MOST_FACTOR, MOST_FACTOR)
 
-    def _begin(self, series: int | None, origin: int) -> None:
-        if self._series is not None:
-            self._late.append(np.array(self._logs[len(self._logs) // 2 :]))
-            self._logs = []
-            self._log = np.zeros_like(self._log)
-            self._made[:], self._missed[:] = 0, 0
-        self._series, self._row = series, origin
+    def _begin(self, origin: int) -> None:
+        self._log = np.zeros_like(self._log)
+        self._made[:], self._missed[:] = 0, 0
+        self._row = origin
 
     def _follow_until(self, origin: int) -> None:
         """Follow the rows before an origin, which are known there."""

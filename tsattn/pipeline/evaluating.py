@@ -101,11 +101,11 @@ def evaluate_fitted(
         scaler=fitted.scaler,
         baselines=fitted.baselines(series),
         naive_mae=fitted.naive_mae,
+        borders=series.borders,
         quantile_levels=fitted.quantile_levels,
         decoder=fitted.options.decoder,
         linear_path=fitted.linear if fitted.linear_shares.any() else None,
         calibration=fitted.calibration,
-        borders=series.borders,
         max_forecast_rows=max_forecast_rows,
         on_batch=on_batch,
     )
