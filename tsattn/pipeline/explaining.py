@@ -1,6 +1,7 @@
 """`explain`: the attention profile of a model, as saved or on new data."""
 
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -232,9 +233,13 @@ def explain_windows(
     )
     compile_for(fitted.model, len(shown.windows))
     with progress.bar("reading the attention") as bar:
-        # Only the attention is shown, so hardly a forecast is kept.
+        # Only the attention is shown, so hardly a forecast is kept, and no interval is made.
         evaluation = evaluate_fitted(
-            fitted, shown.series, shown.windows, on_batch=bar, max_forecast_rows=0
+            replace(fitted, calibration=None),
+            shown.series,
+            shown.windows,
+            on_batch=bar,
+            max_forecast_rows=0,
         )
     if output is not None:
         with atomic_directory(output, overwrite=overwrite, kind=PROFILE) as directory:
