@@ -108,8 +108,6 @@ def refuse(directory) -> None:
             ("typical", [[1], [float("nan")]]), ("typical", [[1], [2], [3]]), ("typical", [1, 2]),
             ("seasonality", ...), ("seasonality", 0), ("seasonality", 5), ("seasonality", "1"),
             ("seasonality", 1.5), ("seasonality", True), ("num_windows", ...), ("num_windows", 0),
-            ("factor", 1), ("factor", [1, 1]), ("factor", [[1], [0]]), ("factor", [[1], [9]]),
-            ("factor", [[1], [float("nan")]]), ("factor", [[1], ["a"]]), ("factor", [[1], [1, 1]]),
         ]),
     ],
 )  # fmt: skip
@@ -176,12 +174,6 @@ def test_model_without_a_calibration_loads_without_intervals(copy) -> None:
 def test_calibration_that_the_manifest_does_not_list_is_not_read(copy) -> None:
     set_in(copy / "MANIFEST.json", ["files", "calibration.json"], ...)
     assert load_fitted(copy).calibration is None
-
-
-def test_calibration_without_a_factor_has_the_intervals_of_the_validation_rows(copy) -> None:
-    set_in(copy / "calibration.json", ["factor"], ...)  # as before intervals followed test rows
-    reseal(copy)
-    assert load_fitted(copy).calibration.factor is None
 
 
 def test_calibration_is_read_as_it_was_written(model_directory, result) -> None:

@@ -209,7 +209,7 @@ def test_metrics_file_has_the_coverage_of_the_intervals(model_directory) -> None
 def test_fit_calibrates_on_validation_windows_by_the_rank(result) -> None:
     table = result.evaluations["val"].forecast.to_frame(result.series)
     assert "lower_80" not in table
-    calibration = replace(result.fitted.calibration, factor=None)
+    calibration = result.fitted.calibration
     assert (calibration.levels, calibration.num_windows) == ((80, 95), 30)
     windows = result.evaluations["val"].windows
     forecast = result.evaluations["val"].forecast
@@ -221,26 +221,6 @@ def test_fit_calibrates_on_validation_windows_by_the_rank(result) -> None:
     # Ranks 31 x 0.8 = 24.8 and 29.45: 25 and 30 of 30 windows at each of 3 steps
     assert held[..., 0].sum(axis=0).ravel().tolist() == [25, 25, 25]
     assert held[..., 1].sum(axis=0).ravel().tolist() == [30, 30, 30]
-
-
-def test_forecasts_have_the_intervals_that_test_rows_ended_with(result, model_directory) -> None:
-    test, calibration = result.evaluations["test"], result.fitted.calibration
-    assert (calibration.factor == test.interval_factor).all()
-    assert (calibration.factor != 1).all()
-    known = result.series.num_rows - 3  # the last origin of the test windows
-    assert test.windows.origins[-1] == known
-    forecast = predict(model_directory, load_frame()[:known], future=load_frame()[known:])
-    as_calibrated = replace(calibration, factor=None)
-    inputs, middle = test.windows.take([-1]).gather(slice(None)).inputs, test.forecast.forecast[-1:]
-    upper = as_calibrated.intervals(inputs, middle)[1][0, :, 0]  # (horizon, levels)
-    expected = calibration.factor[:, 0] * (upper - middle[0])
-    found = forecast[["upper_80", "upper_95"]].sub(forecast["forecast"], axis=0)
-    assert found.to_numpy() == pytest.approx(expected, rel=1e-3)
-
-
-def test_intervals_of_a_fit_without_test_rows_are_those_of_the_validation_rows() -> None:
-    result = fit(load_frame(), quick(split=(0.8, 0.2, 0.0)))
-    assert result.fitted.calibration.factor is None
 
 
 def test_fit_leaves_out_levels_that_validation_is_too_short_for(tmp_path) -> None:

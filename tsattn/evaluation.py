@@ -46,8 +46,6 @@ class Evaluation:
     linear_inputs: ProfileSum | None = None
     coverage: Coverage | None = None  # None without intervals
     coverage_unfollowed: Coverage | None = None  # of the intervals of the validation rows
-    # What the half widths of intervals came to be multiplied by, see `tsattn.following`.
-    interval_factor: np.ndarray | None = None
 
     def to_json(self) -> dict[str, Any]:
         """Return the block of `metrics.json` for this split."""
@@ -193,7 +191,6 @@ def evaluate_windows(
         linear_inputs=linear_inputs,
         coverage=intervals.coverage() if calibration else None,
         coverage_unfollowed=unfollowed.coverage() if calibration else None,
-        interval_factor=followed.factor() if calibration else None,
     )
 
 

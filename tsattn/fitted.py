@@ -67,6 +67,22 @@ class FittedForecaster:
         """Return the origins whose targets lie in some parts of a series, as in the fit."""
         return origins_of_fit(series, parts, self.options)
 
+    def unseen_rows(self, series: TimeSeries) -> list[slice]:
+        """Return the rows of each series after those used in training or validation.
+
+        They are all rows of a series that was not trained with, and of rows that carry no time.
+        """
+        parts = []
+        for series_id, rows in zip(series.series_ids, series.parts, strict=True):
+            seen = (self.seen_until or {}).get(series_id)
+            first = rows.start
+            if seen is not None:
+                times = series.times[rows]
+                is_time = isinstance(times, pd.DatetimeIndex)
+                first += int((times <= (pd.Timestamp(seen) if is_time else int(seen))).sum())
+            parts.append(slice(first, rows.stop))
+        return parts
+
     def baselines(self, series: TimeSeries) -> dict[str, Forecaster]:
         """Return the baselines for windows of a series."""
         return baseline_forecasters(seasonality(self.schema.freq), series.borders, self.linear)

@@ -5,15 +5,15 @@ The tracking of Gibbs & Candès 2021 (arXiv 2106.00170, equation 2) and Angelopo
 """
 
 from collections.abc import Sequence
-from dataclasses import replace
 
 import numpy as np
 
-from tsattn.intervals import MOST_FACTOR, Calibration, stretched
+from tsattn.intervals import Calibration
 
 Bounds = tuple[np.ndarray, np.ndarray]
 
 RATE = 0.005  # how much the logarithm rises with a value that every interval for it missed
+MOST_FACTOR = 2.0  # 1 / MOST_FACTOR is the least
 
 
 class FollowedIntervals:
@@ -34,16 +34,13 @@ class FollowedIntervals:
             origins: (windows,) the rows of all origins, rising.
             borders: The rows where series begin, rising.
         """
-        self._calibration = replace(calibration, factor=None)
+        self._calibration = calibration
         self._origins = origins
         series = np.searchsorted(borders, origins, side="right")
-        first, last = (np.searchsorted(series, series, side=side) for side in ("left", "right"))
-        self._begins = first == np.arange(len(origins))
-        self._is_late = np.arange(len(origins)) >= (first + last) // 2
+        self._begins = np.diff(series, prepend=0) > 0
         num_levels, self._horizon, num_targets = calibration.radii.shape
         self._allowed = 1 - np.array(calibration.levels)[:, None] / 100  # (levels, 1)
         self._log = np.zeros((num_levels, num_targets))
-        self._late_logs = np.zeros_like(self._log)  # added up
         # Of the rows from the last origin on, at their number modulo the horizon: how many
         # intervals there are, and how many of them miss.
         self._made = np.zeros(self._horizon)
@@ -77,22 +74,16 @@ class FollowedIntervals:
             if self._begins[number]:
                 self._begin(origin)
             self._follow_until(origin)
-            if self._is_late[number]:
-                self._late_logs += self._log
             factors.append(np.exp(self._log))
             rows = (origin + np.arange(self._horizon)) % self._horizon
             self._made += 1
             self._missed[rows] += ~(least <= factors[-1].T).swapaxes(1, 2)
         return stretched(forecast, *bounds, np.array(factors)), bounds
 
-    def factor(self) -> np.ndarray:
-        """Return the factors for windows that nothing will be known of: (levels, targets).
-
-        It is the (geometric) mean of those of the second half of the windows, of each series: the
-        last one alone swings with the errors of its last rows.
-        """
-        mean: np.ndarray = np.exp(self._late_logs / self._is_late.sum())
-        return mean.clip(1 / MOST_FACTOR, MOST_FACTOR)
+    def factors_at(self, row: int) -> np.ndarray:
+        """Return the factors at an origin after those of the windows: (levels, targets)."""
+        self._follow_until(row)
+        return np.exp(self._log)
 
     def _begin(self, origin: int) -> None:
         self._log = np.zeros_like(self._log)
@@ -108,6 +99,25 @@ class FollowedIntervals:
             self._log = np.clip(self._log + RATE * (missed - self._allowed), -most, most)
             self._made[place] = self._missed[place] = 0
         self._row = origin
+
+
+def stretched(
+    forecast: np.ndarray, lower: np.ndarray, upper: np.ndarray, factors: np.ndarray
+) -> Bounds:
+    """Return bounds with their distance from the forecast multiplied, each level within the next.
+
+    Args:
+        forecast: (windows, horizon, targets).
+        lower: (windows, horizon, targets, levels), as `upper`.
+        upper: above the forecast.
+        factors: (windows, levels, targets).
+    """
+    middle, factors = forecast[..., None], factors.transpose(0, 2, 1)[:, None]
+    with np.errstate(invalid="ignore", over="ignore"):  # a forecast may not be finite
+        return (
+            np.minimum.accumulate(middle - factors * (middle - lower), axis=-1),
+            np.maximum.accumulate(middle + factors * (upper - middle), axis=-1),
+        )
 
 
 def _factors_that_hold(

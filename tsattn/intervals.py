@@ -13,7 +13,6 @@ from typing import Any
 import numpy as np
 
 LEAST_DIFFICULTY = 0.1  # of what is typical: a window that stood still may move again
-MOST_FACTOR = 2.0  # on half widths; 1 / MOST_FACTOR is the least
 STEPS_APART = 4  # errors h steps ahead count as apart where their origins are h / 4 rows apart
 
 
@@ -22,8 +21,7 @@ class Calibration:
     """How far the truth lay from the forecasts of validation windows, for each level.
 
     An interval reaches from the forecast (of a quantile head: from its quantiles) by a radius times
-    the difficulty of the window, which is 1 where the window is as restless as is typical, and
-    times the factor that intervals of test windows came to have, see `tsattn.following`.
+    the difficulty of the window, which is 1 where the window is as restless as is typical.
     """
 
     levels: tuple[float, ...]  # in percent, rising
@@ -32,7 +30,6 @@ class Calibration:
     seasonality: int
     num_windows: int
     quantile_levels: tuple[float, ...] = ()
-    factor: np.ndarray | None = None  # (levels, targets) on the half widths; None is 1
 
     def intervals(
         self, inputs: np.ndarray, forecast: np.ndarray, quantiles: np.ndarray | None = None
@@ -53,11 +50,10 @@ class Calibration:
             low, high = base_bounds(forecast, quantiles, self.quantile_levels, level)
             lower.append(low - radius * scale)
             upper.append(high + radius * scale)
-        bounds = (
+        return (
             np.minimum.accumulate(np.stack(lower, axis=-1), axis=-1)[..., 1:],
             np.maximum.accumulate(np.stack(upper, axis=-1), axis=-1)[..., 1:],
         )
-        return bounds if self.factor is None else stretched(forecast, *bounds, self.factor[None])
 
     def to_json(self) -> dict[str, Any]:
         """Return the calibration as JSON-ready values."""
@@ -67,27 +63,7 @@ class Calibration:
             "typical": self.typical.tolist(),
             "seasonality": self.seasonality,
             "num_windows": self.num_windows,
-            "factor": None if self.factor is None else self.factor.tolist(),
         }
-
-
-def stretched(
-    forecast: np.ndarray, lower: np.ndarray, upper: np.ndarray, factor: np.ndarray
-) -> tuple[np.ndarray, np.ndarray]:
-    """Return bounds with their distance from the forecast multiplied, each level within the next.
-
-    Args:
-        forecast: (windows, horizon, targets).
-        lower: (windows, horizon, targets, levels), as `upper`.
-        upper: above the forecast.
-        factor: (windows, levels, targets), or (1, levels, targets) for all.
-    """
-    middle, factor = forecast[..., None], factor.transpose(0, 2, 1)[:, None]
-    with np.errstate(invalid="ignore", over="ignore"):  # a forecast may not be finite
-        return (
-            np.minimum.accumulate(middle - factor * (middle - lower), axis=-1),
-            np.maximum.accumulate(middle + factor * (upper - middle), axis=-1),
-        )
 
 
 def calibrate(

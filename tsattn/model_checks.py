@@ -19,7 +19,7 @@ from tsattn.data.frequency import step_seconds
 from tsattn.data.scaling import Scaler
 from tsattn.data.schema import Schema
 from tsattn.errors import ModelDirectoryError, UsageError
-from tsattn.intervals import MOST_FACTOR, Calibration, num_measures
+from tsattn.intervals import Calibration, num_measures
 from tsattn.option_checks import check_options, parse_levels, parse_quantile_levels
 from tsattn.segments import horizon_parts
 
@@ -217,7 +217,6 @@ def checked_calibration(
         seasonality=season,
         num_windows=content["num_windows"],
         quantile_levels=parse_quantile_levels(options),
-        factor=_checked_factor(content, num_targets),
     )
     levels, radii, typical = calibration.levels, calibration.radii, calibration.typical
     _require(0 < len(levels) == len(content["levels"]), "levels are none, or are given twice")
@@ -228,17 +227,6 @@ def checked_calibration(
     _require(bool(np.isfinite(radii).all()), "radii are not finite numbers")
     _require(bool(np.isfinite(typical).all() and (typical > 0).all()), "typical is not positive")
     return calibration
-
-
-def _checked_factor(content: Mapping[str, Any], num_targets: int) -> np.ndarray | None:
-    if content.get("factor") is None:  # no window was left to follow, or a version before
-        return None
-    _require(isinstance(content["factor"], list), "factor is not a list")
-    factor = np.array(content["factor"], dtype=np.float64)
-    _require(factor.shape == (len(content["levels"]), num_targets), "factor is of another size")
-    is_possible = (factor >= 1 / MOST_FACTOR) & (factor <= MOST_FACTOR)
-    _require(bool(is_possible.all()), "factor is out of its range")
-    return factor
 
 
 def check_network_size(path: Path, options: FitOptions, schema: Schema) -> None:

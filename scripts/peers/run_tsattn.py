@@ -17,7 +17,6 @@ import numpy as np
 from tsattn import FitOptions, fit
 from tsattn.backend import start_keras
 from tsattn.forecasts import point_and_quantiles
-from tsattn.pipeline.evaluating import unseen_rows
 from tsattn.running import compile_for, run_batches
 from tsattn.tensor_names import FORECAST
 
@@ -29,7 +28,7 @@ def main(folder: Path) -> None:
     result = fit(job["data"], FitOptions(**job["options"]), check=False)
     fitted = time.perf_counter()
     forecaster, series = result.fitted, result.series
-    unseen = unseen_rows(series, forecaster.seen_until)
+    unseen = forecaster.unseen_rows(series)
     windows = forecaster.windows(series, forecaster.find_origins(series, unseen).origins)
     compile_for(forecaster.model, len(windows))
     forecasts = [

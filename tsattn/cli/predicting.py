@@ -41,6 +41,13 @@ ROWS_AT_ONCE = 200_000
     "series, is above that of this baseline.",
 )
 @click.option(
+    "--follow",
+    type=click.IntRange(min=0),
+    metavar="ROWS",
+    help="How many of the last known rows of each series its intervals follow: wider after too "
+    "many misses, narrower after too few. [default: 1000; of a panel 0]",
+)
+@click.option(
     "--rows-at-once",
     type=int,
     default=ROWS_AT_ONCE,
@@ -112,6 +119,7 @@ def _predict(
     on_error: str,
     max_age: str | None,
     fail_if_worse_than: str | None,
+    follow: int | None,
     rows_at_once: int,
     engine: Engine,
     overwrite: bool,
@@ -134,7 +142,7 @@ def _predict(
         future=future,
         runtime=runtime,
         rules=make_rules(
-            max_age, fail_if_worse_than, tell if on_error == "skip" else None, explain
+            max_age, fail_if_worse_than, tell if on_error == "skip" else None, explain, follow
         ),
         rows_at_once=rows_at_once,
         engine=engine,

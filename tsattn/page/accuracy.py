@@ -1,6 +1,5 @@
 """The sections on the errors, the intervals and the forecasts of a model."""
 
-from statistics import fmean
 from typing import Any
 
 from tsattn.metrics import percent_lower
@@ -99,22 +98,9 @@ def interval_section(
             f"of the actual values of {calibration['num_windows']:,} validation windows, and it "
             "follows how restless the target was in the window. The share holds for new data as "
             "far as it is like the validation rows. These also decided when training stopped and "
-            "the share of the linear path, which makes the intervals a little too narrow."
-            + _following(calibration),
+            "the share of the linear path, which makes the intervals a little too narrow. On test "
+            "rows they also followed how many values they held, as these became known, and so do "
+            "those of a forecast over the last known rows (predict --follow).",
         )
     )
     return join(*parts)
-
-
-def _following(calibration: dict[str, Any]) -> str:
-    """Say what the widths came to be multiplied by on the test rows."""
-    if calibration.get("factor") is None:
-        return ""
-    factors = [
-        f"{fmean(values):.2f} times as wide for {level:g} %"
-        for level, values in zip(calibration["levels"], calibration["factor"], strict=True)
-    ]
-    return (
-        " On test rows they also followed how many values they held, as these became known. "
-        f"Forecasts keep the mean of that: they are {', '.join(factors)}."
-    )

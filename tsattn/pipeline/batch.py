@@ -52,6 +52,7 @@ def predict_file(
     runtime: str = RUNTIME,
     max_age: str | None = None,
     fail_if_worse_than: str | None = None,
+    follow: int | None = None,
     on_skip: Callable[[str], None] | None = None,
     overwrite: bool = False,
     rows_at_once: int = ROWS_AT_ONCE,
@@ -79,7 +80,7 @@ def predict_file(
     """
     output = Path(output)
     check_output(output, overwrite=overwrite, is_directory=False)
-    rules = make_rules(max_age, fail_if_worse_than, on_skip, explain)
+    rules = make_rules(max_age, fail_if_worse_than, on_skip, explain, follow)
     with forecast_file(
         model,
         Path(data),

@@ -34,13 +34,6 @@ def calibrated(
     return replace(fitted, calibration=calibration), notes
 
 
-def with_factor(fitted: FittedForecaster, test: Evaluation) -> FittedForecaster:
-    """Return a forecaster whose intervals are as wide as they came to be on the test windows."""
-    if fitted.calibration is None:
-        return fitted
-    return replace(fitted, calibration=replace(fitted.calibration, factor=test.interval_factor))
-
-
 def _calibration(
     fitted: FittedForecaster, val: Evaluation, levels: Sequence[float]
 ) -> tuple[Calibration | None, list[str]]:

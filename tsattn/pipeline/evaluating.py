@@ -3,8 +3,6 @@
 from collections.abc import Callable
 from dataclasses import dataclass
 
-import pandas as pd
-
 from tsattn.config import BASELINES, listed, require
 from tsattn.data.series import TimeSeries
 from tsattn.data.windows import Windows
@@ -65,7 +63,7 @@ def evaluate(
     series, source = known.series, known.source
     if fitted.seen_until is None:
         progress.note(f"{source}: the rows carry no time; all of them are scored")
-    found = fitted.find_origins(series, unseen_rows(series, fitted.seen_until or {}))
+    found = fitted.find_origins(series, fitted.unseen_rows(series))
     if not len(found.origins):
         raise DataError(_nothing_unseen(fitted, series, source))
     scored = set(series.series_of(found.origins))
@@ -109,21 +107,6 @@ def evaluate_fitted(
         max_forecast_rows=max_forecast_rows,
         on_batch=on_batch,
     )
-
-
-def unseen_rows(series: TimeSeries, seen_until: dict[str, str]) -> list[slice]:
-    """Return the rows of each series after the time up to which it was seen."""
-    parts = []
-    borders = zip(series.series_ids, series.borders[:-1], series.borders[1:], strict=True)
-    for series_id, start, end in borders:
-        first = int(start)
-        if series_id in seen_until:
-            seen = seen_until[series_id]
-            times = series.times[start:end]
-            is_time = isinstance(times, pd.DatetimeIndex)
-            first += int((times <= (pd.Timestamp(seen) if is_time else int(seen))).sum())
-        parts.append(slice(first, int(end)))
-    return parts
 
 
 def _nothing_unseen(fitted: FittedForecaster, series: TimeSeries, source: str) -> str:

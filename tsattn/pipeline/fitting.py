@@ -29,7 +29,7 @@ from tsattn.model_directory import file_sha256, save_fitted, write_manifest
 from tsattn.option_checks import check_options
 from tsattn.outputs import atomic_directory
 from tsattn.page import write_page
-from tsattn.pipeline.calibrating import calibrated, with_factor
+from tsattn.pipeline.calibrating import calibrated
 from tsattn.pipeline.checkpointing import training_checkpoint
 from tsattn.pipeline.evaluating import evaluate_fitted
 from tsattn.pipeline.measuring import measure
@@ -155,8 +155,6 @@ def trained(
         if name == "val":
             fitted, too_few = calibrated(fitted, evaluations["val"], progress)
             noted += too_few
-        elif name in windows:
-            fitted = with_factor(fitted, evaluations["test"])
     return FitResult(
         fitted=fitted,
         series=series,

@@ -12,6 +12,7 @@ from tsattn.data.series import TimeSeries, extend_series
 from tsattn.data.skipping import about_series, by_halves
 from tsattn.errors import DataError, TsattnError
 from tsattn.fitted import FittedForecaster
+from tsattn.following import stretched
 from tsattn.forecasts import Forecast, point_and_quantiles, sorted_forecast
 from tsattn.pipeline.ahead import write_ahead
 from tsattn.pipeline.completeness import reason_against, series_name
@@ -19,6 +20,7 @@ from tsattn.pipeline.freshness import MaxAge
 from tsattn.pipeline.gating import Gate, GateScore
 from tsattn.pipeline.known_rows import known_series, split_known
 from tsattn.pipeline.reasoning import add_reasons, reasons_to_json
+from tsattn.pipeline.widening import Follow
 from tsattn.running import compile_for, run_batches
 from tsattn.tensor_names import FORECAST
 from tsattn.window_reasons import Reasons
@@ -30,17 +32,20 @@ class Rules:
 
     max_age: MaxAge | None = None
     gate: Gate | None = None
+    follow: Follow = field(default_factory=Follow)
     on_skip: Callable[[str], None] | None = None  # None: a series at fault is an error
     explain: int = 0  # cells that are named for each forecast
 
     def rows_read(self, fitted: FittedForecaster) -> int | None:
         """Return how many of the last known rows of a series are read; None for all.
 
-        What lies before the lookback is needed only to fill from, and to be scored on.
+        What lies before the lookback is needed only to fill from, to be scored on, and for
+        intervals to follow.
         """
         if fitted.schema.fill:
             return None
-        return self.gate.rows_read(fitted) if self.gate else fitted.lookback
+        scored = self.gate.rows_read(fitted) if self.gate else 0
+        return max(scored, fitted.lookback + self.follow.rows_of(fitted))
 
 
 @dataclass(kw_only=True)
@@ -154,9 +159,9 @@ def _forecast_together(
 ) -> TableForecast:
     """Forecast the series of a table as one; raise for what keeps them from being read."""
     schema = fitted.schema
+    tables = split_known(frame, schema, source, rules.rows_read(fitted))
     last = None if schema.fill else fitted.lookback
-    tables = split_known(frame, schema, source, last)
-    series = known_series(tables.known, schema, source)
+    series = known_series(split_known(tables.known, schema, source, last).known, schema, source)
     if not schema.time_columns:
         series = _numbered(series, tables.ahead, num_rows, source)
     extended = extend_series(series, fitted.horizon)
@@ -169,14 +174,16 @@ def _forecast_together(
     if not len(usable):
         return result
     reasons = Reasons(fitted, rules.explain) if rules.explain else None
-    forecast = run(fitted, extended, origins[usable], source, reasons).to_frame(extended)
+    factors, notes = rules.follow.factors(fitted, tables.known, source, extended, usable)
+    result.notes += notes
+    forecast = run(fitted, extended, origins[usable], source, factors, reasons).to_frame(extended)
     if reasons is not None:
         forecast = add_reasons(forecast, reasons, extended, origins[usable])
         result.reasons = reasons_to_json(fitted, reasons, extended, origins[usable])
     result.frames.append(forecast)
     if rules.gate is not None:
         chosen = {series.series_ids[i] for i in usable}
-        result.score = rules.gate.score(fitted, frame, source, chosen)
+        result.score = rules.gate.score(fitted, tables.known, source, chosen)
     return result
 
 
@@ -197,9 +204,12 @@ def run(
     series: TimeSeries,
     origins: np.ndarray,
     source: str,
+    factors: np.ndarray | None = None,
     reasons: Reasons | None = None,
 ) -> Forecast:
     """Forecast from the given origins of a series, in original units; add what it rests on.
+
+    The half widths of intervals are multiplied by the factors: (origins, levels, targets).
 
     Raises:
         DataError: a forecast is not finite.
@@ -210,7 +220,7 @@ def run(
     columns = range(windows.num_targets)
     inverse, calibration = fitted.scaler.inverse_transform, fitted.calibration
     points, quantiles, lowers, uppers = [], [], [], []
-    for _, batch, outputs in run_batches(fitted.model, windows):
+    for index, batch, outputs in run_batches(fitted.model, windows):
         if reasons is not None:
             reasons.add(batch, outputs)
         scaled, scaled_quantiles = point_and_quantiles(outputs[FORECAST], levels)
@@ -220,9 +230,11 @@ def run(
             quantile = inverse(scaled_quantiles, columns)
             quantiles.append(quantile)
         if calibration is not None:
-            lower, upper = calibration.intervals(batch.inputs, point, quantile)
-            lowers.append(lower)
-            uppers.append(upper)
+            bounds = calibration.intervals(batch.inputs, point, quantile)
+            if factors is not None:
+                bounds = stretched(point, *bounds, factors[index])
+            lowers.append(bounds[0])
+            uppers.append(bounds[1])
     forecast = Forecast(
         targets=fitted.schema.targets,
         origins=origins,

@@ -8,12 +8,11 @@ import pandas as pd
 from tsattn.config import BASELINES, require
 from tsattn.data.frequency import seasonality
 from tsattn.data.rows import group_rows
-from tsattn.data.series import close_gaps, lay_rows
 from tsattn.data.windows import find_origins
 from tsattn.errors import DataError, QualityGateError
 from tsattn.fitted import FittedForecaster
 from tsattn.forecasts import point_and_quantiles
-from tsattn.pipeline.known_rows import split_known
+from tsattn.pipeline.known_rows import with_gaps
 from tsattn.running import compile_for, run_batches
 from tsattn.tensor_names import FORECAST
 
@@ -55,17 +54,12 @@ class Gate:
         return max(fitted.lookback, season) + fitted.horizon
 
     def score(
-        self, fitted: FittedForecaster, frame: pd.DataFrame, source: str, series_ids: set[str]
+        self, fitted: FittedForecaster, known: pd.DataFrame, source: str, series_ids: set[str]
     ) -> GateScore:
-        """Score some series of a table; those with too few rows, or gaps in them, do not count."""
-        schema = fitted.schema
-        groups = group_rows(frame, schema, source)
+        """Score some series of known rows; those with too few, or gaps in them, do not count."""
+        groups = group_rows(known, fitted.schema, source)
         rows = np.sort(np.concatenate([groups[name] for name in groups if name in series_ids]))
-        last = None if schema.fill else self.rows_read(fitted)
-        known = split_known(frame.iloc[rows], schema, source, last).known
-        series, absent = lay_rows(known, schema, source)
-        if schema.fill:
-            series = close_gaps(series, absent, source)
+        series = with_gaps(known.iloc[rows], fitted.schema, source)
         ends = series.borders[1:].tolist()
         origins = find_origins(
             series,

@@ -9,7 +9,14 @@ from tsattn.data.differences import check_matches
 from tsattn.data.places import rows_by_index, rows_in_files
 from tsattn.data.rows import group_rows
 from tsattn.data.schema import Schema
-from tsattn.data.series import TimeSeries, check_columns, needed_columns, series_from_frame
+from tsattn.data.series import (
+    TimeSeries,
+    check_columns,
+    close_gaps,
+    lay_rows,
+    needed_columns,
+    series_from_frame,
+)
 from tsattn.data.timestamps import parse_times
 from tsattn.errors import DataError
 from tsattn.pipeline.tables import Data, as_table
@@ -130,3 +137,13 @@ def known_series(frame: pd.DataFrame, schema: Schema, source: str) -> TimeSeries
         for of_fit, remedy in _REMEDIES.items():
             error = error.replaced(of_fit, remedy)
         raise error from None
+
+
+def with_gaps(known: pd.DataFrame, schema: Schema, source: str) -> TimeSeries:
+    """Return known rows as series whose gaps stay missing unless the model fills them.
+
+    Raises:
+        SchemaMismatchError, DataError: other faults than gaps.
+    """
+    series, absent = lay_rows(known, schema, source)
+    return close_gaps(series, absent, source) if schema.fill else series

@@ -18,6 +18,7 @@ from tsattn.pipeline.opening import RUNTIME, Model, open_fitted
 from tsattn.pipeline.reasoning import ExplainedForecast, explanation_of
 from tsattn.pipeline.shown_windows import check_attention
 from tsattn.pipeline.tables import Data, as_table, source_of
+from tsattn.pipeline.widening import Follow
 from tsattn.progress import Progress
 
 
@@ -30,6 +31,7 @@ def predict(
     runtime: str = RUNTIME,
     max_age: str | None = None,
     fail_if_worse_than: str | None = None,
+    follow: int | None = None,
     on_skip: Callable[[str], None] | None = None,
     progress: Progress | None = None,
 ) -> pd.DataFrame:
@@ -49,6 +51,8 @@ def predict(
         max_age: How old the last known row of a series may be, such as `"2h"`.
         fail_if_worse_than: A baseline that the model must not be worse than, on the last known
             `horizon` rows of all series together.
+        follow: How many of the last known rows of each series the intervals follow, of those that
+            the model has not seen, see `tsattn.following`; None for 1000, of a panel 0.
         on_skip: Called with the reason for each series of a panel that cannot be forecast, while
             the others are; None makes it an error.
         progress: Where notes go.
@@ -70,6 +74,7 @@ def predict(
         runtime=runtime,
         max_age=max_age,
         fail_if_worse_than=fail_if_worse_than,
+        follow=follow,
         on_skip=on_skip,
         progress=progress,
     ).forecast
@@ -84,12 +89,13 @@ def predict_with_reasons(
     runtime: str = RUNTIME,
     max_age: str | None = None,
     fail_if_worse_than: str | None = None,
+    follow: int | None = None,
     on_skip: Callable[[str], None] | None = None,
     progress: Progress | None = None,
 ) -> ExplainedForecast:
     """Forecast as `predict` does; return the explanation too, ready for JSON."""
     progress = progress or Progress()
-    rules = make_rules(max_age, fail_if_worse_than, on_skip, explain)
+    rules = make_rules(max_age, fail_if_worse_than, on_skip, explain, follow)
     fitted = open_fitted(model, runtime, progress)
     check_asked(fitted, future, rules)
     result = forecast_data(fitted, data, future, rules, progress)
@@ -125,24 +131,33 @@ def make_rules(
     fail_if_worse_than: str | None,
     on_skip: Callable[[str], None] | None,
     explain: int = 0,
+    follow: int | None = None,
 ) -> Rules:
     """Return what is asked of the series and the model.
 
     Raises:
-        UsageError: no length of time, or no baseline.
+        UsageError: no length of time, no baseline, or no number of rows.
     """
+    require(
+        follow is None or follow >= 0,
+        "`follow` is a number of rows.",
+        f"follow={follow}",
+        "Use 0 or a larger number.",
+    )
     return Rules(
         max_age=None if max_age is None else MaxAge.parse(max_age),
         gate=None if fail_if_worse_than is None else Gate(fail_if_worse_than),
+        follow=Follow(follow),
         on_skip=on_skip,
         explain=explain,
     )
 
 
 def check_asked(fitted: FittedForecaster, future: Data | None, rules: Rules) -> None:
-    """Raise a UsageError for future covariates or reasons that a model does not have."""
+    """Raise a UsageError for what a model does not have: reasons, intervals, future covariates."""
     if rules.explain:
         check_attention(fitted.options.attention)
+    rules.follow.check(fitted)
     require(
         future is None or bool(fitted.schema.future_covariates),
         "`future` gives the future covariates of the horizon.",

@@ -25,7 +25,7 @@ from tsattn.models import LINEAR_PATH
 from tsattn.option_checks import parse_split, settled_preset
 from tsattn.option_types import as_type
 from tsattn.outputs import check_output
-from tsattn.pipeline.evaluating import evaluate_fitted, unseen_rows
+from tsattn.pipeline.evaluating import evaluate_fitted
 from tsattn.pipeline.fitting import (
     FitResult,
     WarmStart,
@@ -190,7 +190,7 @@ def _split(
     fitted: FittedForecaster, series: TimeSeries, source: str
 ) -> tuple[tuple[float, float, float], Split]:
     """Return the shares of train, validation and rows held out, and the split they make."""
-    unseen = [part.stop - part.start for part in unseen_rows(series, fitted.seen_until or {})]
+    unseen = [part.stop - part.start for part in fitted.unseen_rows(series)]
     longest = int(np.argmax(unseen))
     if unseen[longest] < fitted.horizon:
         after = max((fitted.seen_until or {}).values())
@@ -208,7 +208,7 @@ def _split(
 
 def _unseen(fitted: FittedForecaster, series: TimeSeries, held: Windows, source: str) -> Windows:
     """Return the windows whose targets the old model was not trained with."""
-    parts = unseen_rows(series, fitted.seen_until or {})
+    parts = fitted.unseen_rows(series)
     is_new = np.zeros(series.num_rows + 1, dtype=bool)
     for part in parts:
         is_new[part] = True
