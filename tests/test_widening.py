@@ -53,17 +53,18 @@ def test_only_so_many_rows_are_followed(result) -> None:
         assert factors == pytest.approx(np.tile(expected, (3, 1)), rel=1e-4)
 
 
-def test_far_ahead_not_every_row_is_an_origin(tmp_path) -> None:
+def test_far_ahead_not_every_row_is_an_origin() -> None:
     frame = load_frame()
     result = fit(frame[:-9], FitOptions(**{**SMALL, "epochs": 1, "horizon": 9}), check=False)
     calibration, known = result.fitted.calibration, len(frame) - 9
     wide = replace(calibration, radii=np.full_like(calibration.radii, 1e6))
     forecaster = replace(result.fitted, calibration=wide)
-    followed = predict(forecaster, frame[:known], follow=4)
-    # Of 4 rows, the origins 3 rows apart see one: the interval for row 3 before the end and later.
-    narrower = _widths(followed) / _widths(predict(forecaster, frame[:known], follow=0))
-    expected = np.exp(-RATE * 3 * np.array([0.2, 0.05]))
-    assert narrower == pytest.approx(np.tile(expected, (9, 1)), rel=1e-6)
+    plain = _widths(predict(forecaster, frame[:known], follow=0))
+    # Origins are 3 rows apart, counted from the end; of fewer rows, the first one is the only one.
+    for rows, num_known in ((8, 6), (4, 3), (2, 2)):
+        narrower = _widths(predict(forecaster, frame[:known], follow=rows)) / plain
+        expected = np.exp(-RATE * num_known * np.array([0.2, 0.05]))
+        assert narrower == pytest.approx(np.tile(expected, (9, 1)), rel=1e-6)
 
 
 def test_rows_that_the_model_has_seen_are_not_followed(result, model_directory) -> None:
@@ -104,6 +105,19 @@ def test_gaps_before_the_lookback_are_stepped_over(result, model_directory) -> N
     assert not np.allclose(_widths(with_gap), _widths(plain), rtol=1e-5)
 
 
+def test_series_whose_rows_cannot_be_read_are_told_in_one_note(panel_model, tmp_path) -> None:
+    frame = panel_frame("cde")
+    last = pd.concat([frame, frame[frame.groupby("town").cumcount() == 30]])
+    last.to_csv(tmp_path / "last.csv", index=False)
+    for rows in ("50", "1000"):
+        done = run("predict", panel_model, tmp_path / "last.csv", "--follow", "40",
+                   "--rows-at-once", rows)  # fmt: skip
+        assert done.exit_code == 0, done.output
+        assert done.stderr.count("do not follow the last rows") == 1
+        assert "intervals of 3 series do not follow" in done.stderr
+        assert "'c'" in done.stderr
+
+
 def test_rows_that_cannot_be_read_are_not_followed_and_it_is_said(
     model_directory, tmp_path
 ) -> None:
@@ -113,19 +127,26 @@ def test_rows_that_cannot_be_read_are_not_followed_and_it_is_said(
     repeated.to_csv(tmp_path / "new.csv", index=False)
     done = run("predict", model_directory, tmp_path / "new.csv", "-o", tmp_path / "forecast.csv")
     assert done.exit_code == 0, done.output
-    assert "intervals are those of the validation rows: new.csv" in done.stderr
+    assert "intervals do not follow the last rows, which cannot be read: new.csv" in done.stderr
+    given = ["predict", model_directory, tmp_path / "new.csv", "--fail-if-worse-than", "linear"]
+    assert run(*given).exit_code in (0, 6)  # the gate reads no further back than it must
     plain = predict(model_directory, repeated, follow=0)
     assert pd.read_csv(tmp_path / "forecast.csv")[BOUNDS].to_numpy() == pytest.approx(
         plain[BOUNDS].to_numpy()
     )
 
 
-def test_filled_rows_may_be_followed() -> None:
+def test_filled_targets_are_not_followed() -> None:
     frame = load_frame()
-    frame.loc[290, "wind"] = np.nan
+    frame.loc[285:290, "load"], frame.loc[295, "wind"] = np.nan, np.nan
     result = fit(frame, FitOptions(**{**SMALL, "epochs": 1}, fill="ffill"), check=False)
-    plain, followed = predict(result.fitted, frame, follow=0), predict(result.fitted, frame)
-    assert not np.allclose(_widths(plain), _widths(followed), rtol=1e-5)
+    test = result.evaluations["test"].forecast
+    assert len(test.origins) == 59 - 8  # less those with a filled target
+    known = int(test.origins[-1])
+    found = _widths(predict(result.fitted, frame[:known]))
+    expected = test.upper[-1, :, 0] - test.forecast[-1]
+    assert found == pytest.approx(expected, rel=1e-4)
+    assert found != pytest.approx(_widths(predict(result.fitted, frame[:known], follow=0)))
 
 
 def test_both_runtimes_follow_alike(result, model_directory) -> None:
@@ -142,5 +163,7 @@ def test_following_needs_intervals_and_times(result, model_directory, tmp_path) 
     timeless = replace(timeless, calibration=fitted.calibration, seen_until=None)
     with pytest.raises(UsageError, match="rows without a time"):
         predict(timeless, load_frame(61).drop(columns="time"), follow=5)
-    with pytest.raises(UsageError, match=r"follow=-1"):
-        tsattn.predict_file(model_directory, tmp_path / "x.csv", tmp_path / "y.csv", follow=-1)
+    for wrong in (-1, 2.5, "5", True, 10**20):
+        with pytest.raises(UsageError, match=r"Use 0 to 1,000,000") as caught:
+            tsattn.predict_file(model_directory, tmp_path / "x", tmp_path / "y.csv", follow=wrong)
+        assert f"follow={wrong!r}" in str(caught.value)

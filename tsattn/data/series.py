@@ -251,18 +251,19 @@ def _moment(series: TimeSeries, row: int) -> str:
 
 def extend_series(series: TimeSeries, steps: int) -> TimeSeries:
     """Append `steps` rows of NaN to every series, at the times that follow its last one."""
-    times, blocks = [], []
+    times, blocks, filled = [], [], []
     for start, end in zip(series.borders[:-1], series.borders[1:], strict=True):
         ahead = next_times(series.times[end - 1], series.schema.freq, steps)
         times += [series.times[start:end], ahead]
         block = np.full((end - start + steps, series.values.shape[1]), np.nan, dtype=np.float32)
         block[: end - start] = series.values[start:end]
         blocks.append(block)
+        filled += [series.filled[start:end], np.zeros(steps, dtype=bool)]
     return replace(
         series,
         values=np.concatenate(blocks),
         times=times[0].append(times[1:]),
-        filled=np.concatenate([np.zeros(len(block), dtype=bool) for block in blocks]),
+        filled=np.concatenate(filled),
         borders=series.borders + steps * np.arange(len(series.borders)),
     )
 

@@ -24,7 +24,7 @@ from tsattn.pipeline.dask_engine import check_engine, open_workers
 from tsattn.pipeline.forecasting import Group, Rules, TableForecast, forecast_group
 from tsattn.pipeline.opening import RUNTIME, Model, open_fitted
 from tsattn.pipeline.portable import PortableModel
-from tsattn.pipeline.predicting import check_asked, finish, forecast_data, make_rules
+from tsattn.pipeline.predicting import check_asked, finish, forecast_data, make_rules, tell_notes
 from tsattn.pipeline.reasoning import explanation_of, write_explained
 from tsattn.progress import Progress
 
@@ -142,8 +142,7 @@ def forecast_file(
                     total.add(result)
                     bar(number + 1, batch.count)
         spool.close()
-        for note in dict.fromkeys(total.notes):
-            progress.note(note)
+        tell_notes(total, data, progress)
         finish(total, rules, data)
         yield _batch_forecast(spool, total, rules)
 

@@ -57,6 +57,8 @@ class TableForecast:
     skipped: list[TsattnError] = field(default_factory=list)
     score: GateScore = field(default_factory=GateScore)
     notes: list[str] = field(default_factory=list)
+    # Why the intervals of a series do not follow its last rows.
+    not_followed: list[TsattnError] = field(default_factory=list)
     reasons: list[dict[str, Any]] = field(default_factory=list)  # see `reasons_to_json`
 
     def add(self, other: "TableForecast") -> None:
@@ -66,6 +68,7 @@ class TableForecast:
         self.skipped += other.skipped
         self.score.add(other.score)
         self.notes += other.notes
+        self.not_followed += other.not_followed
         self.reasons += other.reasons
 
     @property
@@ -174,8 +177,9 @@ def _forecast_together(
     if not len(usable):
         return result
     reasons = Reasons(fitted, rules.explain) if rules.explain else None
-    factors, notes = rules.follow.factors(fitted, tables.known, source, extended, usable)
-    result.notes += notes
+    factors, result.not_followed = rules.follow.factors(
+        fitted, tables.known, source, extended, usable
+    )
     forecast = run(fitted, extended, origins[usable], source, factors, reasons).to_frame(extended)
     if reasons is not None:
         forecast = add_reasons(forecast, reasons, extended, origins[usable])

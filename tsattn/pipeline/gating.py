@@ -12,7 +12,7 @@ from tsattn.data.windows import find_origins
 from tsattn.errors import DataError, QualityGateError
 from tsattn.fitted import FittedForecaster
 from tsattn.forecasts import point_and_quantiles
-from tsattn.pipeline.known_rows import with_gaps
+from tsattn.pipeline.known_rows import split_known, with_gaps
 from tsattn.running import compile_for, run_batches
 from tsattn.tensor_names import FORECAST
 
@@ -57,9 +57,12 @@ class Gate:
         self, fitted: FittedForecaster, known: pd.DataFrame, source: str, series_ids: set[str]
     ) -> GateScore:
         """Score some series of known rows; those with too few, or gaps in them, do not count."""
-        groups = group_rows(known, fitted.schema, source)
+        schema = fitted.schema
+        groups = group_rows(known, schema, source)
         rows = np.sort(np.concatenate([groups[name] for name in groups if name in series_ids]))
-        series = with_gaps(known.iloc[rows], fitted.schema, source)
+        last = None if schema.fill else self.rows_read(fitted)
+        read = split_known(known.iloc[rows], schema, source, last).known
+        series = with_gaps(read, schema, source)
         ends = series.borders[1:].tolist()
         origins = find_origins(
             series,

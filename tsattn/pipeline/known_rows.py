@@ -1,5 +1,7 @@
 """Telling the rows of new data that are known from those that lie ahead."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -130,20 +132,28 @@ def known_series(frame: pd.DataFrame, schema: Schema, source: str) -> TimeSeries
         SchemaMismatchError: a column is missing.
         DataError: gaps that the model was not told to fill, or other faults.
     """
-    try:
-        with rows_by_index(frame):
-            return series_from_frame(frame, schema, source)
-    except DataError as error:
-        for of_fit, remedy in _REMEDIES.items():
-            error = error.replaced(of_fit, remedy)
-        raise error from None
+    with _as_new_data(frame):
+        return series_from_frame(frame, schema, source)
 
 
-def with_gaps(known: pd.DataFrame, schema: Schema, source: str) -> TimeSeries:
+def with_gaps(frame: pd.DataFrame, schema: Schema, source: str) -> TimeSeries:
     """Return known rows as series whose gaps stay missing unless the model fills them.
 
     Raises:
         SchemaMismatchError, DataError: other faults than gaps.
     """
-    series, absent = lay_rows(known, schema, source)
-    return close_gaps(series, absent, source) if schema.fill else series
+    with _as_new_data(frame):
+        series, absent = lay_rows(frame, schema, source)
+        return close_gaps(series, absent, source) if schema.fill else series
+
+
+@contextmanager
+def _as_new_data(frame: pd.DataFrame) -> Iterator[None]:
+    """Raise errors with the rows of the whole table, and with remedies that new data have."""
+    try:
+        with rows_by_index(frame):
+            yield
+    except DataError as error:
+        for of_fit, remedy in _REMEDIES.items():
+            error = error.replaced(of_fit, remedy)
+        raise error from None

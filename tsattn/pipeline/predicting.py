@@ -121,9 +121,20 @@ def forecast_data(
         check_columns(table, needed_columns(ahead_schema(fitted.schema)), name)
     with rows_in_files(data):
         result = forecast_table(fitted, frame, source, ahead, rules)
-    for note in dict.fromkeys((*notes, *result.notes)):
+    for note in notes:
         progress.note(note)
+    tell_notes(result, data, progress)
     return result
+
+
+def tell_notes(result: TableForecast, data: Data, progress: Progress) -> None:
+    """Pass on the notes on a forecast."""
+    for note in dict.fromkeys(result.notes):
+        progress.note(note)
+    if result.not_followed:
+        count, first = len(result.not_followed), named_in_files(result.not_followed[0], data)
+        whose = f"intervals of {count:,} series" if count > 1 else "intervals"
+        progress.note(f"{whose} do not follow the last rows, which cannot be read: {first}")
 
 
 def make_rules(
@@ -138,12 +149,6 @@ def make_rules(
     Raises:
         UsageError: no length of time, no baseline, or no number of rows.
     """
-    require(
-        follow is None or follow >= 0,
-        "`follow` is a number of rows.",
-        f"follow={follow}",
-        "Use 0 or a larger number.",
-    )
     return Rules(
         max_age=None if max_age is None else MaxAge.parse(max_age),
         gate=None if fail_if_worse_than is None else Gate(fail_if_worse_than),

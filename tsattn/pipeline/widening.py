@@ -7,19 +7,21 @@ import numpy as np
 import pandas as pd
 
 from tsattn.config import require
-from tsattn.data.places import rows_by_index
 from tsattn.data.rows import group_rows
 from tsattn.data.series import TimeSeries, extend_series
-from tsattn.errors import DataError, SchemaMismatchError
+from tsattn.data.skipping import about_series
+from tsattn.errors import DataError, SchemaMismatchError, TsattnError
 from tsattn.fitted import FittedForecaster
 from tsattn.following import FollowedIntervals
 from tsattn.forecasts import point_and_quantiles
 from tsattn.intervals import STEPS_APART, Calibration
+from tsattn.onnx_forecaster import OnnxForecaster
 from tsattn.pipeline.known_rows import with_gaps
 from tsattn.running import compile_for, run_batches
 from tsattn.tensor_names import FORECAST
 
 FOLLOWED_ROWS = 1000  # of one series; those of a panel are many
+MOST_ROWS = 1_000_000
 
 
 @dataclass(frozen=True)
@@ -35,6 +37,15 @@ class Follow:
         if self.num_rows is not None:
             return self.num_rows
         return FOLLOWED_ROWS if fitted.schema.id_column is None else 0
+
+    def __post_init__(self) -> None:
+        rows = self.num_rows
+        require(
+            rows is None or (type(rows) is int and 0 <= rows <= MOST_ROWS),
+            "Intervals follow a number of rows.",
+            f"follow={rows!r}",
+            f"Use 0 to {MOST_ROWS:,}.",
+        )
 
     def check(self, fitted: FittedForecaster) -> None:
         """Raise a UsageError if rows are to be followed and cannot be."""
@@ -54,11 +65,12 @@ class Follow:
         source: str,
         extended: TimeSeries,
         numbers: Sequence[int] | np.ndarray,
-    ) -> tuple[np.ndarray | None, list[str]]:
-        """Return the factors on the half widths of the next forecasts, and notes.
+    ) -> tuple[np.ndarray | None, list[TsattnError]]:
+        """Return the factors on the half widths of the next forecasts, and why some are 1.
 
         Every series begins with the intervals of the validation rows, as on test rows, a number of
-        rows before its end. There is a forecast every horizon / `STEPS_APART` rows.
+        rows before its end. There is a forecast every horizon / `STEPS_APART` rows, one that is not
+        finite counts as missed, and rows that cannot be read are not followed.
 
         Args:
             fitted: The forecaster.
@@ -73,22 +85,23 @@ class Follow:
         rows, calibration = self.rows_of(fitted), fitted.calibration
         if not rows or calibration is None:
             return None, []
-        compile_for(fitted.model, rows)
+        stride = min(-(-fitted.horizon // STEPS_APART), rows)
+        compile_for(fitted.model, rows // stride)
         groups = group_rows(known, fitted.schema, source)
         num_levels, _, num_targets = calibration.radii.shape
-        factors, notes = np.ones((len(numbers), num_levels, num_targets)), []
+        factors = np.ones((len(numbers), num_levels, num_targets))
+        not_followed: list[TsattnError] = []
         for place, number in enumerate(numbers):
-            frame = known.iloc[np.sort(groups[extended.series_ids[number]])]
+            name = extended.series_ids[number]
             try:
-                with rows_by_index(frame):
-                    series = with_gaps(frame, fitted.schema, source)
+                series = with_gaps(known.iloc[np.sort(groups[name])], fitted.schema, source)
             except (DataError, SchemaMismatchError) as error:  # in rows that no forecast reads
-                notes.append(f"intervals are those of the validation rows: {error}")
+                not_followed.append(about_series(error, name) if name else error)
                 continue
             end = int(extended.borders[number + 1]) - fitted.horizon
             ahead = extended.original(slice(end, end + fitted.horizon), slice(None))
-            factors[place] = _last_factors(fitted, calibration, series, ahead, rows)
-        return factors, notes
+            factors[place] = _last_factors(fitted, calibration, series, ahead, rows, stride)
+        return factors, not_followed
 
 
 def _last_factors(
@@ -97,6 +110,7 @@ def _last_factors(
     series: TimeSeries,
     ahead: np.ndarray,
     rows: int,
+    stride: int,
 ) -> np.ndarray:
     """Return the factors at the end of a series: (levels, targets).
 
@@ -106,6 +120,7 @@ def _last_factors(
         series: One series, up to its last known row.
         ahead: (horizon, features) what is known of the rows after it.
         rows: How many of its rows are followed.
+        stride: How many rows the origins are apart.
     """
     end, num_targets = series.num_rows, len(fitted.schema.targets)
     extended = extend_series(series, fitted.horizon)
@@ -114,14 +129,15 @@ def _last_factors(
     (unseen,) = fitted.unseen_rows(extended)
     unseen = slice(max(unseen.start, end - rows), unseen.stop)
     origins = fitted.find_origins(extended, [unseen]).origins
-    stride = -(-fitted.horizon // STEPS_APART)
     origins = origins[(origins < end) & ((end - origins) % stride == 0)]
     if not len(origins):
         return np.ones((len(calibration.levels), num_targets))
     followed = FollowedIntervals(calibration, origins, series.borders)
     windows = fitted.windows(extended, origins)
     inverse, columns = fitted.scaler.inverse_transform, range(num_targets)
-    for index, batch, outputs in run_batches(fitted.model, windows, -(-rows // stride)):
+    # In Keras one size for all series, so that nothing is compiled twice.
+    size = len(origins) if isinstance(fitted.model, OnnxForecaster) else -(-rows // stride)
+    for index, batch, outputs in run_batches(fitted.model, windows, size):
         point, quantiles = point_and_quantiles(outputs[FORECAST], fitted.quantile_levels)
         followed.bounds(
             index,
