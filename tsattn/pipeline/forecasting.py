@@ -162,9 +162,12 @@ def _forecast_together(
 ) -> TableForecast:
     """Forecast the series of a table as one; raise for what keeps them from being read."""
     schema = fitted.schema
-    tables = split_known(frame, schema, source, rules.rows_read(fitted))
     last = None if schema.fill else fitted.lookback
-    series = known_series(split_known(tables.known, schema, source, last).known, schema, source)
+    tables = split_known(frame, schema, source, rules.rows_read(fitted))
+    latest = tables.known
+    if rules.rows_read(fitted) != last:
+        latest = split_known(latest, schema, source, last).known
+    series = known_series(latest, schema, source)
     if not schema.time_columns:
         series = _numbered(series, tables.ahead, num_rows, source)
     extended = extend_series(series, fitted.horizon)
