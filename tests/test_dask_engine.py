@@ -82,7 +82,7 @@ def test_scheduler_gives_the_bytes_of_one_process(
         (("--on-error", "stop"), 3),
         (("--fail-if-worse-than", "linear", "--json"), 9),
         (("--max-age", "3h"), 3),
-        (("--explain", "2"), 9),
+        (("--explain", "2", "--follow", "20"), 9),
     ],
 )
 def test_rules_are_those_of_one_process(more, exit_code, panel_model, address, tmp_path) -> None:
