@@ -32,7 +32,7 @@ def test_intervals_of_a_forecast_are_those_of_a_test_window(result, model_direct
     test = result.evaluations["test"].forecast
     for number in (-1, -9, 0):
         given = _known_and_ahead(int(test.origins[number]))
-        forecast = predict(model_directory, **given)
+        forecast = predict(model_directory, **given, follow=250)
         expected = np.hstack([test.lower[number, :, 0], test.upper[number, :, 0]])
         found = forecast[BOUNDS].to_numpy()
         assert found == pytest.approx(expected, rel=1e-4)
@@ -65,6 +65,14 @@ def test_far_ahead_not_every_row_is_an_origin() -> None:
         narrower = _widths(predict(forecaster, frame[:known], follow=rows)) / plain
         expected = np.exp(-RATE * num_known * np.array([0.2, 0.05]))
         assert narrower == pytest.approx(np.tile(expected, (9, 1)), rel=1e-6)
+
+
+def test_by_default_there_are_enough_forecasts_and_not_more(result, model_directory) -> None:
+    given = _known_and_ahead(result.series.num_rows - 3)
+    default = predict(model_directory, **given)
+    # 3 steps ahead 750 rows, an origin every 3 of them; 250 rows have one every row.
+    pd.testing.assert_frame_equal(default, predict(model_directory, **given, follow=750))
+    assert not default.equals(predict(model_directory, **given, follow=250))
 
 
 def test_rows_that_the_model_has_seen_are_not_followed(result, model_directory) -> None:
@@ -143,15 +151,16 @@ def test_filled_targets_are_not_followed() -> None:
     test = result.evaluations["test"].forecast
     assert len(test.origins) == 59 - 8  # less those with a filled target
     known = int(test.origins[-1])
-    found = _widths(predict(result.fitted, frame[:known]))
+    found = _widths(predict(result.fitted, frame[:known], follow=250))
     expected = test.upper[-1, :, 0] - test.forecast[-1]
     assert found == pytest.approx(expected, rel=1e-4)
     assert found != pytest.approx(_widths(predict(result.fitted, frame[:known], follow=0)))
 
 
 def test_both_runtimes_follow_alike(result, model_directory) -> None:
-    given = _known_and_ahead(result.series.num_rows - 3)
+    given = {**_known_and_ahead(result.series.num_rows - 3), "follow": 250}
     first, second = (predict(model_directory, **given, runtime=r) for r in ("onnx", "keras"))
+    assert not np.allclose(first[BOUNDS], predict(model_directory, **given | {"follow": 0})[BOUNDS])
     assert first[BOUNDS].to_numpy() == pytest.approx(second[BOUNDS].to_numpy(), rel=1e-4)
 
 

@@ -1,7 +1,7 @@
 """One pass over the windows of a split: forecasts, errors beside the baselines, attention."""
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -117,13 +117,9 @@ def evaluate_windows(
         name: {unit: ScoreSum(windows.horizon, targets, unit) for unit in UNITS}
         for name in (MODEL, *baselines)
     }
-    rows_of_one = windows.horizon * windows.num_targets
-    kept = evenly_spaced(len(windows), max(max_forecast_rows // rows_of_one, LEAST_KEPT))
     attention = horizon_attention = future_attention = linear_inputs = None
-    if calibration:
-        intervals, unfollowed = (IntervalSum(calibration.levels, targets) for _ in range(2))
-        followed = FollowedIntervals(calibration, windows.origins, borders)
-    forecasts, quantiles, actuals, lowers, uppers = [], [], [], [], []
+    intervals = _Intervals(calibration, windows, borders, targets) if calibration else None
+    kept = _KeptForecasts(windows, max_forecast_rows)
     blocks = block_ends(
         len(windows),
         windows.lookback + windows.horizon,
@@ -138,22 +134,15 @@ def evaluate_windows(
         for name, scaled in points.items():
             sums[name]["scaled"].add(scaled, batch.targets)
             sums[name]["original"].add(scaler.inverse_transform(scaled, columns), actual)
-        first, last = np.searchsorted(kept, [index.start, index.stop])
-        chosen = kept[first:last] - index.start
-        forecast = scaler.inverse_transform(point, columns)
-        forecasts.append(forecast[chosen])
-        actuals.append(actual[chosen])
-        if levels is not None:
-            levels = scaler.inverse_transform(levels, columns)
-            quantiles.append(levels[chosen])
-        if calibration:
-            (lower, upper), as_calibrated = followed.bounds(
-                index, batch.inputs, forecast, levels, actual
-            )
-            intervals.add(lower, upper, actual)
-            unfollowed.add(*as_calibrated, actual)
-            lowers.append(lower[chosen])
-            uppers.append(upper[chosen])
+        forecast = Forecast(
+            targets=targets,
+            origins=windows.origins[index],
+            forecast=scaler.inverse_transform(point, columns),
+            quantile_levels=quantile_levels,
+            quantiles=None if levels is None else scaler.inverse_transform(levels, columns),
+            actual=actual,
+        )
+        kept.add(index, intervals.added(index, batch.inputs, forecast) if intervals else forecast)
         scores = outputs.get(ATTENTION_SCORES)
         if scores is not None and decoder == "recurrent":  # (batch, horizon, lookback)
             horizon_attention = _added(horizon_attention, scores, len(windows))
@@ -174,24 +163,57 @@ def evaluate_windows(
             name: {unit: units[unit].scores(naive_mae) for unit in UNITS}
             for name, units in sums.items()
         },
-        forecast=Forecast(
-            targets=targets,
-            origins=windows.origins[kept],
-            forecast=np.concatenate(forecasts),
-            quantile_levels=quantile_levels,
-            quantiles=np.concatenate(quantiles) if quantiles else None,
-            actual=np.concatenate(actuals),
-            levels=calibration.levels if calibration else (),
-            lower=np.concatenate(lowers) if lowers else None,
-            upper=np.concatenate(uppers) if uppers else None,
-        ),
+        forecast=kept.together(),
         attention=attention,
         horizon_attention=horizon_attention,
         future_attention=future_attention,
         linear_inputs=linear_inputs,
-        coverage=intervals.coverage() if calibration else None,
-        coverage_unfollowed=unfollowed.coverage() if calibration else None,
+        coverage=intervals.followed.coverage() if intervals else None,
+        coverage_unfollowed=intervals.unfollowed.coverage() if intervals else None,
     )
+
+
+class _Intervals:
+    """The intervals of windows in order of time, and how often they hold the truth."""
+
+    def __init__(
+        self,
+        calibration: Calibration,
+        windows: Windows,
+        borders: np.ndarray,
+        targets: tuple[str, ...],
+    ) -> None:
+        self._levels = calibration.levels
+        self._bounds = FollowedIntervals(calibration, windows.origins, borders).bounds
+        self.followed = IntervalSum(calibration.levels, targets)
+        self.unfollowed = IntervalSum(calibration.levels, targets)
+
+    def added(self, index: slice, inputs: np.ndarray, forecast: Forecast) -> Forecast:
+        """Return the forecasts of the next windows with their intervals."""
+        assert forecast.actual is not None
+        found = (forecast.forecast, forecast.quantiles, forecast.actual)
+        (lower, upper), as_calibrated = self._bounds(index, inputs, *found)
+        self.followed.add(lower, upper, forecast.actual)
+        self.unfollowed.add(*as_calibrated, forecast.actual)
+        return replace(forecast, levels=self._levels, lower=lower, upper=upper)
+
+
+class _KeptForecasts:
+    """Forecasts of evenly spaced windows, as many as may be kept."""
+
+    def __init__(self, windows: Windows, max_rows: int) -> None:
+        rows_of_one = windows.horizon * windows.num_targets
+        self._kept = evenly_spaced(len(windows), max(max_rows // rows_of_one, LEAST_KEPT))
+        self._parts: list[Forecast] = []
+
+    def add(self, index: slice, forecast: Forecast) -> None:
+        """Add the forecasts of the windows of an index."""
+        first, last = np.searchsorted(self._kept, [index.start, index.stop])
+        self._parts.append(forecast.take(self._kept[first:last] - index.start))
+
+    def together(self) -> Forecast:
+        """Return all that were kept."""
+        return Forecast.concatenated(self._parts)
 
 
 def _added(

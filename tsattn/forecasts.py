@@ -1,7 +1,9 @@
 """Forecasts as a table: one row per window, target and horizon step."""
 
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -39,6 +41,17 @@ class Forecast:
             lower=None if self.lower is None else self.lower[index],
             upper=None if self.upper is None else self.upper[index],
         )
+
+    @classmethod
+    def concatenated(cls, parts: Sequence["Forecast"]) -> "Forecast":
+        """Return the forecasts of several parts of some windows as one."""
+        arrays = ("origins", "forecast", "quantiles", "actual", "lower", "upper")
+        found = {name: [getattr(part, name) for part in parts] for name in arrays}
+        joined: dict[str, Any] = {
+            name: None if values[0] is None else np.concatenate(values)
+            for name, values in found.items()
+        }
+        return replace(parts[0], **joined)
 
     def to_frame(self, series: TimeSeries) -> pd.DataFrame:
         """Return the forecasts as a sorted table with their times.

@@ -45,7 +45,7 @@ ROWS_AT_ONCE = 200_000
     type=click.IntRange(min=0),
     metavar="ROWS",
     help="How many of the last known rows of each series its intervals follow: wider after too "
-    "many misses, narrower after too few. [default: 1000; of a panel 0]",
+    "many misses, narrower after too few. [default: 1000, at most 250 horizons; of a panel 0]",
 )
 @click.option(
     "--rows-at-once",

@@ -226,32 +226,25 @@ def run(
     levels = fitted.quantile_levels
     columns = range(windows.num_targets)
     inverse, calibration = fitted.scaler.inverse_transform, fitted.calibration
-    points, quantiles, lowers, uppers = [], [], [], []
+    parts = []
     for index, batch, outputs in run_batches(fitted.model, windows):
         if reasons is not None:
             reasons.add(batch, outputs)
         scaled, scaled_quantiles = point_and_quantiles(outputs[FORECAST], levels)
-        point, quantile = inverse(scaled, columns), None
-        points.append(point)
-        if scaled_quantiles is not None:
-            quantile = inverse(scaled_quantiles, columns)
-            quantiles.append(quantile)
+        part = Forecast(
+            targets=fitted.schema.targets,
+            origins=origins[index],
+            forecast=inverse(scaled, columns),
+            quantile_levels=levels,
+            quantiles=None if scaled_quantiles is None else inverse(scaled_quantiles, columns),
+        )
         if calibration is not None:
-            bounds = calibration.intervals(batch.inputs, point, quantile)
+            lower, upper = calibration.intervals(batch.inputs, part.forecast, part.quantiles)
             if factors is not None:
-                bounds = stretched(point, *bounds, factors[index])
-            lowers.append(bounds[0])
-            uppers.append(bounds[1])
-    forecast = Forecast(
-        targets=fitted.schema.targets,
-        origins=origins,
-        forecast=np.concatenate(points),
-        quantile_levels=levels,
-        quantiles=np.concatenate(quantiles) if levels else None,
-        levels=calibration.levels if calibration else (),
-        lower=np.concatenate(lowers) if lowers else None,
-        upper=np.concatenate(uppers) if uppers else None,
-    )
+                lower, upper = stretched(part.forecast, lower, upper, factors[index])
+            part = replace(part, levels=calibration.levels, lower=lower, upper=upper)
+        parts.append(part)
+    forecast = Forecast.concatenated(parts)
     broken = ~np.isfinite(forecast.forecast).all(axis=(1, 2))
     if broken.any():
         name = series_name(series, int(series.series_of(origins[broken][:1])[0]))

@@ -52,7 +52,8 @@ def predict(
         fail_if_worse_than: A baseline that the model must not be worse than, on the last known
             `horizon` rows of all series together.
         follow: How many of the last known rows of each series the intervals follow, of those that
-            the model has not seen, see `tsattn.following`; None for 1000, of a panel 0.
+            the model has not seen, see `tsattn.following`; None for 1000, at most 250 horizons, or
+            0 of a panel.
         on_skip: Called with the reason for each series of a panel that cannot be forecast, while
             the others are; None makes it an error.
         progress: Where notes go.

@@ -21,6 +21,7 @@ from tsattn.running import compile_for, run_batches
 from tsattn.tensor_names import FORECAST
 
 FOLLOWED_ROWS = 1000  # of one series; those of a panel are many
+ENOUGH_FORECASTS = 250  # as long as there is one for every row
 MOST_ROWS = 1_000_000
 
 
@@ -36,7 +37,9 @@ class Follow:
             return 0
         if self.num_rows is not None:
             return self.num_rows
-        return FOLLOWED_ROWS if fitted.schema.id_column is None else 0
+        if fitted.schema.id_column is not None:
+            return 0
+        return min(FOLLOWED_ROWS, ENOUGH_FORECASTS * fitted.horizon)
 
     def __post_init__(self) -> None:
         rows = self.num_rows
@@ -69,8 +72,9 @@ class Follow:
         """Return the factors on the half widths of the next forecasts, and why some are 1.
 
         Every series begins with the intervals of the validation rows, as on test rows, a number of
-        rows before its end. There is a forecast every horizon / `STEPS_APART` rows, one that is not
-        finite counts as missed, and rows that cannot be read are not followed.
+        rows before its end. There is a forecast every horizon / `STEPS_APART` rows, or fewer where
+        there are many; one that is not finite counts as missed. Rows that cannot be read are not
+        followed.
 
         Args:
             fitted: The forecaster.
@@ -85,7 +89,8 @@ class Follow:
         rows, calibration = self.rows_of(fitted), fitted.calibration
         if not rows or calibration is None:
             return None, []
-        stride = min(-(-fitted.horizon // STEPS_APART), rows)
+        stride = max(-(-fitted.horizon // STEPS_APART), -(-rows // ENOUGH_FORECASTS))
+        stride = min(stride, fitted.horizon, rows)
         compile_for(fitted.model, rows // stride)
         groups = group_rows(known, fitted.schema, source)
         num_levels, _, num_targets = calibration.radii.shape
