@@ -31,6 +31,15 @@ class Follow:
 
     num_rows: int | None = None
 
+    def __post_init__(self) -> None:
+        rows = self.num_rows
+        require(
+            rows is None or (type(rows) is int and 0 <= rows <= MOST_ROWS),
+            "Intervals follow a number of rows.",
+            f"follow={rows!r}",
+            f"Use 0 to {MOST_ROWS:,}.",
+        )
+
     def rows_of(self, fitted: FittedForecaster) -> int:
         """Return how many rows are followed: none where nothing tells those of the training."""
         if fitted.calibration is None or fitted.seen_until is None:
@@ -40,15 +49,6 @@ class Follow:
         if fitted.schema.id_column is not None:
             return 0
         return min(FOLLOWED_ROWS, ENOUGH_FORECASTS * fitted.horizon)
-
-    def __post_init__(self) -> None:
-        rows = self.num_rows
-        require(
-            rows is None or (type(rows) is int and 0 <= rows <= MOST_ROWS),
-            "Intervals follow a number of rows.",
-            f"follow={rows!r}",
-            f"Use 0 to {MOST_ROWS:,}.",
-        )
 
     def check(self, fitted: FittedForecaster) -> None:
         """Raise a UsageError if rows are to be followed and cannot be."""
