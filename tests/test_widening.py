@@ -136,6 +136,7 @@ def test_rows_that_cannot_be_read_are_not_followed_and_it_is_said(
     done = run("predict", model_directory, tmp_path / "new.csv", "-o", tmp_path / "forecast.csv")
     assert done.exit_code == 0, done.output
     assert "intervals do not follow the last rows, which cannot be read: new.csv" in done.stderr
+    assert "Remove them, or fit a model with --id-col" in done.stderr  # as of all new data
     given = ["predict", model_directory, tmp_path / "new.csv", "--fail-if-worse-than", "linear"]
     assert run(*given).exit_code in (0, 6)  # the gate reads no further back than it must
     plain = predict(model_directory, repeated, follow=0)
