@@ -122,8 +122,7 @@ def forecast_data(
         check_columns(table, needed_columns(ahead_schema(fitted.schema)), name)
     with rows_in_files(data):
         result = forecast_table(fitted, frame, source, ahead, rules)
-    for note in notes:
-        progress.note(note)
+    result.notes = [*notes, *result.notes]
     tell_notes(result, data, progress)
     return result
 
