@@ -134,14 +134,10 @@ def evaluate_windows(
         for name, scaled in points.items():
             sums[name]["scaled"].add(scaled, batch.targets)
             sums[name]["original"].add(scaler.inverse_transform(scaled, columns), actual)
-        forecast = Forecast(
-            targets=targets,
-            origins=windows.origins[index],
-            forecast=scaler.inverse_transform(point, columns),
-            quantile_levels=quantile_levels,
-            quantiles=None if levels is None else scaler.inverse_transform(levels, columns),
-            actual=actual,
+        forecast = Forecast.of_scaled(
+            scaler, windows.origins[index], point, levels, quantile_levels
         )
+        forecast = replace(forecast, actual=actual)
         kept.add(index, intervals.added(index, batch.inputs, forecast) if intervals else forecast)
         scores = outputs.get(ATTENTION_SCORES)
         if scores is not None and decoder == "recurrent":  # (batch, horizon, lookback)

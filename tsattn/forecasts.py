@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from tsattn.data.scaling import Scaler
 from tsattn.data.series import NO_ID, TimeSeries
 from tsattn.outputs import atomic_file
 
@@ -40,6 +41,25 @@ class Forecast:
             levels=self.levels,
             lower=None if self.lower is None else self.lower[index],
             upper=None if self.upper is None else self.upper[index],
+        )
+
+    @classmethod
+    def of_scaled(
+        cls,
+        scaler: Scaler,
+        origins: np.ndarray,
+        point: np.ndarray,
+        quantiles: np.ndarray | None,
+        quantile_levels: tuple[float, ...],
+    ) -> "Forecast":
+        """Return scaled forecasts in original units; see `point_and_quantiles`."""
+        columns = range(point.shape[2])
+        return cls(
+            targets=scaler.features[: len(columns)],
+            origins=origins,
+            forecast=scaler.inverse_transform(point, columns),
+            quantile_levels=quantile_levels,
+            quantiles=None if quantiles is None else scaler.inverse_transform(quantiles, columns),
         )
 
     @classmethod

@@ -162,10 +162,10 @@ def _forecast_together(
 ) -> TableForecast:
     """Forecast the series of a table as one; raise for what keeps them from being read."""
     schema = fitted.schema
-    last = None if schema.fill else fitted.lookback
-    tables = split_known(frame, schema, source, rules.rows_read(fitted))
+    last, read = None if schema.fill else fitted.lookback, rules.rows_read(fitted)
+    tables = split_known(frame, schema, source, read)
     latest = tables.known
-    if rules.rows_read(fitted) != last:
+    if read != last:
         latest = split_known(latest, schema, source, last).known
     series = known_series(latest, schema, source)
     if not schema.time_columns:
@@ -223,21 +223,13 @@ def run(
     """
     windows = fitted.windows(series, origins)
     compile_for(fitted.model, len(windows))
-    levels = fitted.quantile_levels
-    columns = range(windows.num_targets)
-    inverse, calibration = fitted.scaler.inverse_transform, fitted.calibration
+    levels, calibration = fitted.quantile_levels, fitted.calibration
     parts = []
     for index, batch, outputs in run_batches(fitted.model, windows):
         if reasons is not None:
             reasons.add(batch, outputs)
-        scaled, scaled_quantiles = point_and_quantiles(outputs[FORECAST], levels)
-        part = Forecast(
-            targets=fitted.schema.targets,
-            origins=origins[index],
-            forecast=inverse(scaled, columns),
-            quantile_levels=levels,
-            quantiles=None if scaled_quantiles is None else inverse(scaled_quantiles, columns),
-        )
+        scaled = point_and_quantiles(outputs[FORECAST], levels)
+        part = Forecast.of_scaled(fitted.scaler, origins[index], *scaled, levels)
         if calibration is not None:
             lower, upper = calibration.intervals(batch.inputs, part.forecast, part.quantiles)
             if factors is not None:

@@ -13,7 +13,7 @@ from tsattn.data.skipping import about_series
 from tsattn.errors import DataError, SchemaMismatchError, TsattnError
 from tsattn.fitted import FittedForecaster
 from tsattn.following import FollowedIntervals
-from tsattn.forecasts import point_and_quantiles
+from tsattn.forecasts import Forecast, point_and_quantiles
 from tsattn.intervals import STEPS_APART, Calibration
 from tsattn.onnx_forecaster import OnnxForecaster
 from tsattn.pipeline.known_rows import with_gaps
@@ -139,16 +139,12 @@ def _last_factors(
         return np.ones((len(calibration.levels), num_targets))
     followed = FollowedIntervals(calibration, origins, series.borders)
     windows = fitted.windows(extended, origins)
-    inverse, columns = fitted.scaler.inverse_transform, range(num_targets)
+    levels, scaler = fitted.quantile_levels, fitted.scaler
     # In Keras one size for all series, so that nothing is compiled twice.
     size = len(origins) if isinstance(fitted.model, OnnxForecaster) else -(-rows // stride)
     for index, batch, outputs in run_batches(fitted.model, windows, size):
-        point, quantiles = point_and_quantiles(outputs[FORECAST], fitted.quantile_levels)
-        followed.bounds(
-            index,
-            batch.inputs,
-            inverse(point, columns),
-            None if quantiles is None else inverse(quantiles, columns),
-            inverse(batch.targets, columns),
-        )
+        scaled = point_and_quantiles(outputs[FORECAST], levels)
+        made = Forecast.of_scaled(scaler, origins[index], *scaled, levels)
+        actual = scaler.inverse_transform(batch.targets, range(num_targets))
+        followed.bounds(index, batch.inputs, made.forecast, made.quantiles, actual)
     return followed.factors_at(end)
