@@ -7,10 +7,12 @@ import numpy as np
 from tsattn.baselines import LinearBaseline, regressors
 from tsattn.data.windows import WindowBatch, Windows
 
-RIDGE_STRENGTHS = (1e-4, 1e-3, 1e-2, 1e-1, 1.0)  # penalties by the number of windows
+RIDGE_STRENGTHS = (1e-4, 1e-3, 1e-2, 1e-1, 1.0, 10.0, 100.0)  # penalties by the number of windows
 MAX_LINEAR_WINDOWS = 100_000
 SELECTIVITY = 16  # 4 % more squared error halves the part
 _BATCH = 1024
+_BIAS_ROUNDS = 30
+_FORGOTTEN = 1e-6
 
 
 def fit_linear(train: Windows, val: Windows, *, num_calendar_features: int = 0) -> LinearBaseline:
@@ -19,7 +21,9 @@ def fit_linear(train: Windows, val: Windows, *, num_calendar_features: int = 0) 
     It is the mean of up to six ridge regressions: on the lags of the target; on these and what is
     known ahead; on the lags of all features and what is known ahead; and each of these without the
     level of the targets, which may be one tomorrow that was never seen. The weight of a target's
-    own level is freed from the bias of `_take_off_bias`. Each regression has the strength that
+    own level is freed from the bias of `_take_off_bias`. The penalty draws the forecast to the
+    mean of the target over the window, not to its last value: that is further off where one value
+    says little about those far ahead. Each regression has the strength that
     is best on val, and its part in the mean is its squared error there to the power of
     -`SELECTIVITY` (Stock & Watson 2004, "Combination forecasts of output growth in a seven-country
     data set"): one that val does not tell from the best has as much of the mean, one that is far
@@ -40,7 +44,8 @@ def fit_linear(train: Windows, val: Windows, *, num_calendar_features: int = 0) 
     gram, moment = _normal_equations(train, inputs, num_calendar_features)
     with_levels, without = _subsets(train, len(gram))
     subsets = with_levels + without
-    fitted = [_ridge_weights(gram, moment, columns) for columns in subsets]
+    means = _means_of_windows(train, len(gram))
+    fitted = [_ridge_weights(gram, moment, means, columns) for columns in subsets]
     first = (train.lookback - 1) * num_features  # of the last values
     for columns, candidates in zip(with_levels, fitted, strict=False):
         places = [np.searchsorted(of_target, first + i) for i, of_target in enumerate(columns)]
@@ -88,35 +93,62 @@ def _subsets(windows: Windows, num_regressors: int) -> tuple[list[np.ndarray], l
     return subsets, without_levels
 
 
-def _ridge_weights(gram: np.ndarray, moment: np.ndarray, columns: np.ndarray) -> list[np.ndarray]:
-    """Return the weights (targets, n, horizon) of regressors (targets, n) for each strength."""
+def _means_of_windows(windows: Windows, num_regressors: int) -> np.ndarray:
+    """Return weights (targets, regressors + 1) that forecast the mean of each target's window."""
+    weights = np.zeros((windows.num_targets, num_regressors))
+    num_features = windows.values.shape[1]
+    for target, of_target in enumerate(weights):
+        relative = slice(target, (windows.lookback - 1) * num_features, num_features)
+        of_target[relative] = 1 / windows.lookback  # the last lag is 0 there
+    return weights
+
+
+def _ridge_weights(
+    gram: np.ndarray, moment: np.ndarray, drawn_to: np.ndarray, columns: np.ndarray
+) -> list[np.ndarray]:
+    """Return the weights (targets, n, horizon) of regressors (targets, n) for each strength.
+
+    The penalty is on their distance from `drawn_to` (targets, regressors + 1).
+    """
+    left = moment - (drawn_to @ gram)[:, :, None]
+    prior = np.take_along_axis(drawn_to, columns, axis=1)[:, :, None]
     first = columns[0]
     if (columns == first).all():  # one solution serves all targets
-        return _solve(gram[np.ix_(first, first)], moment[:, first])
-    solved = [
-        _solve(gram[np.ix_(of_target, of_target)], moment[[target]][:, of_target])
-        for target, of_target in enumerate(columns)
-    ]
-    return [np.concatenate(weights) for weights in zip(*solved, strict=True)]
+        solved = [_solve(gram[np.ix_(first, first)], left[:, first])]
+    else:
+        solved = [
+            _solve(gram[np.ix_(of_target, of_target)], left[[target]][:, of_target])
+            for target, of_target in enumerate(columns)
+        ]
+    changes = (np.concatenate(of_strength) for of_strength in zip(*solved, strict=True))
+    return [(prior + change).astype(np.float32) for change in changes]
 
 
 def _take_off_bias(weights: np.ndarray, places: Sequence[int], num_rows: int) -> None:
     """Take off weights, in place, the return to the mean that a short series feigns.
 
-    A series that wanders without a mean seems to return to that of its rows: the weight of its
-    level comes out lower by about 4 h / n, h steps ahead and of n rows (Kendall 1954, "Note on
-    bias in the estimation of autocorrelation", Biometrika 41: (1 + 3 rho) / n at rho = 1 for each
-    step). Weights below 0 are raised by so much, to 0 at most.
+    A series that wanders without a mean seems to return to that of its rows: what is left of its
+    level h steps later, ρ^h in an autoregression, comes out too low by
+    ((1 + ρ) / (1 - ρ) (1 - ρ^h) + 2 h ρ^h) / n, about 4 h / n for ρ close to 1 and little for a
+    level that is soon forgotten (Kendall 1954, "Note on bias in the estimation of
+    autocorrelation", Biometrika 41). The largest ρ^h, up to 1, that would come out so takes its
+    place.
 
     Args:
         weights: (targets, n, horizon).
-        places: Where each target has the weight of its own last value.
+        places: Where each target has the weight of its own last value, ρ^h - 1.
         num_rows: Rows that the weights were learnt from.
     """
-    bias = 4 * np.arange(1, weights.shape[2] + 1, dtype=np.float32) / num_rows
+    steps = np.arange(1, weights.shape[2] + 1)
     for target, place in enumerate(places):
-        of_level = weights[target, place]
-        weights[target, place] = np.minimum(of_level + bias, np.maximum(of_level, 0))
+        found = 1 + weights[target, place].astype(np.float64)
+        left = np.ones_like(found)
+        for _ in range(_BIAS_ROUNDS):
+            left = np.clip(left, _FORGOTTEN, 1 - 1e-9)
+            rho = left ** (1 / steps)
+            bias = ((1 + rho) / (1 - rho) * (1 - left) + 2 * steps * left) / num_rows
+            left = np.minimum(found + bias, 1)
+        weights[target, place] = np.maximum(found, left) - 1
 
 
 def _squared_errors(
@@ -167,7 +199,4 @@ def _solve(gram: np.ndarray, moment: np.ndarray) -> list[np.ndarray]:
     values, vectors = np.linalg.eigh(gram)
     projected = vectors.T @ moment  # (targets, regressors + 1, horizon)
     shrunk = np.maximum(values, 0)[:, None] + 1e-9 * values[-1]
-    return [
-        (vectors @ (projected / (shrunk + strength))).astype(np.float32)
-        for strength in RIDGE_STRENGTHS
-    ]
+    return [vectors @ (projected / (shrunk + strength)) for strength in RIDGE_STRENGTHS]
