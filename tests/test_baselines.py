@@ -180,6 +180,48 @@ def test_linear_lets_a_short_series_return_to_a_mean_that_is_near() -> None:
     assert np.mean(found) > 0.5  # .3 with the bias of a random walk taken off
 
 
+def walks(num_rows: int, stays: float, seed: int) -> np.ndarray:
+    """Return two series that have nothing to do with one another: (rows, 2)."""
+    values = np.random.default_rng(seed).normal(size=(num_rows, 2)).astype(np.float32)
+    for row in range(1, num_rows):
+        values[row] += stays * values[row - 1]
+    return values
+
+
+def fitted_on_two(values: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Return the errors of the linear forecast of the first series, and its weights of levels."""
+    windows = make_windows(values, lookback=5, horizon=1, num_targets=1)
+    first, second = len(windows) // 2, len(windows) * 3 // 4
+    linear = fit_linear(windows.take(slice(first)), windows.take(slice(first, second)))
+    batch = windows.take(slice(second, None)).gather(slice(None))
+    return linear.forecast(batch) - batch.targets, linear.weights[0, 8:10, 0]
+
+
+def test_linear_reads_the_level_of_a_feature_that_the_target_follows() -> None:
+    values = walks(2003, stays=0.9, seed=1)
+    noise = 0.2 * np.random.default_rng(2).normal(size=2000)
+    followed = np.column_stack([values[:-3, 1] + noise, values[3:, 1]])  # three steps behind
+    errors, _ = fitted_on_two(followed.astype(np.float32))
+    assert np.square(errors).mean() < 1.1 * noise.var()  # 1.45 without the level
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_linear_reads_no_level_of_a_feature_that_wanders_by_itself(seed: int) -> None:
+    _, (_, of_other) = fitted_on_two(walks(2000, stays=1, seed=seed))
+    assert of_other == 0
+
+
+def test_errors_are_clearly_less_only_where_blocks_agree() -> None:
+    errors = np.random.default_rng(3).normal(size=800) + 10
+    assert linear_fitting.is_clearly_less(errors - 1, errors)
+    assert not linear_fitting.is_clearly_less(errors, errors)
+    assert not linear_fitting.is_clearly_less(errors, errors - 1)
+    once = errors.copy()
+    once[:50] -= 16  # the same mean, in one place
+    assert not linear_fitting.is_clearly_less(once, errors)
+    assert not linear_fitting.is_clearly_less(errors[:15] - 1, errors[:15])
+
+
 def test_linear_far_ahead_of_noise_is_close_to_its_mean() -> None:
     values = np.random.default_rng(2).normal(size=(90, 1)).astype(np.float32)
     windows = make_windows(values, lookback=12, horizon=6)

@@ -166,13 +166,14 @@ def test_linear_baseline_is_a_weighted_sum_of_what_it_reads() -> None:
         np.testing.assert_allclose(constant, 0, atol=1e-3)
 
 
-def test_linear_baseline_of_all_features_reads_the_levels_of_targets_only() -> None:
+def test_linear_baseline_reads_levels_by_the_weights_of_the_last_values_alone() -> None:
     linear, batch = baseline("all"), windows().gather(slice(13))
     inputs, future = batch.inputs + LEVELS, batch.future_inputs.copy()
     future[:, :, :COVARIATES] += LEVELS[-COVARIATES:]
     moved = linear.forecast(batch._replace(inputs=inputs, future_inputs=future))
-    returning = np.einsum("p,tph->ht", LEVELS[:TARGETS], linear.weights[:, last("all")])
-    expected = linear.forecast(batch) + LEVELS[:TARGETS] + returning
+    places = slice((LOOKBACK - 1) * FEATURES, LOOKBACK * FEATURES)
+    by_levels = np.einsum("p,tph->ht", LEVELS, linear.weights[:, places])
+    expected = linear.forecast(batch) + LEVELS[:TARGETS] + by_levels
     np.testing.assert_allclose(moved, expected, rtol=1e-4, atol=1e-3)
 
 
@@ -315,8 +316,7 @@ def test_linear_frame_agrees_with_a_loop_over_windows(inputs: str) -> None:
                     if inputs == "all":  # where the plan ahead is relative to its last value too
                         ahead = [j for j, cell in enumerate(cells) if cell[1] == "future"]
                         others += [j for j in ahead if cells[j][0] == name]
-                    level = linear.weights[i, r] if name in SCHEMA.targets else 0.0
-                    weight = (name == target) + level - linear.weights[i, others].sum(axis=0)
+                    weight = (name == target) + weight - linear.weights[i, others].sum(axis=0)
                 each.append(np.mean(np.abs(shares[i] * weight * value)))
             sizes[target, name, role, lag] = np.array(each)
     assert len(frame) == len(sizes)

@@ -43,10 +43,9 @@ class LinearBaseline:
     """A linear forecast of every target and horizon step from the lagged values.
 
     Inputs and targets are taken relative to the last known value of their feature, and so are the
-    known future covariates where the lags of all features are read. The last values of the targets
-    are read beside that, so that one may return to its mean; of the other features no level
-    matters then. Of the calendar only the first step is read: sine and cosine of the later ones are
-    linear in it.
+    known future covariates where the lags of all features are read. The last values themselves are
+    read beside that: a target may return to its mean, or follow the level of another feature. Of
+    the calendar only the first step is read: sine and cosine of the later ones are linear in it.
     """
 
     inputs: str  # "own": the target's lags; "own and known": with what is known ahead; "all"
@@ -89,8 +88,8 @@ class LinearBaseline:
         """Return the weights (targets, regressors, horizon) of `values_read`.
 
         The regression takes each feature relative to its last value: so the last value counts
-        against all the others; those of the targets are read besides, and that of the target is
-        what the forecast starts from.
+        against all the others; it is read besides, and that of the target is what the forecast
+        starts from.
         """
         weights = self.weights[:, :-1].copy()
         num_targets, count, horizon = weights.shape
@@ -101,7 +100,6 @@ class LinearBaseline:
         ahead = ahead.reshape(num_targets, horizon, -1, horizon)  # steps, covariates
         first = read - ahead.shape[2]  # of the covariates
         for target, of_target in enumerate(lagged):
-            of_target[-1, num_targets:] = 0.0
             of_target[-1] -= of_target[:-1].sum(axis=0)
             of_target[-1, target if self.inputs == "all" else 0] += 1.0
             if self.inputs == "all":
@@ -115,8 +113,7 @@ def regressors(
 ) -> np.ndarray:
     """Return what the linear baseline reads of each window: (windows, regressors + 1).
 
-    The constant is last. Where every column belongs, see `LinearBaseline.values_read`; in place of
-    the last values of features other than the targets there is 0.
+    The constant is last. Where every column belongs, see `LinearBaseline.values_read`.
 
     Args:
         batch: The windows.
@@ -127,8 +124,7 @@ def regressors(
     lagged = batch.inputs if inputs == "all" else batch.inputs[:, :, target : target + 1]
     count = len(lagged)
     relative = lagged - lagged[:, -1:]
-    num_targets = batch.targets.shape[2] if inputs == "all" else 1
-    relative[:, -1, :num_targets] = lagged[:, -1, :num_targets]
+    relative[:, -1] = lagged[:, -1]
     if inputs == "all":
         batch = _relative_to_last(batch, num_calendar_features)
     ahead = _known_ahead(batch, inputs, num_calendar_features)

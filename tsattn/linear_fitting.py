@@ -10,7 +10,9 @@ from tsattn.data.windows import WindowBatch, Windows
 RIDGE_STRENGTHS = (1e-4, 1e-3, 1e-2, 1e-1, 1.0, 10.0, 100.0)  # penalties by the number of windows
 MAX_LINEAR_WINDOWS = 100_000
 SELECTIVITY = 16  # 4 % more squared error halves the part
+CLEARLY = 4  # standard errors
 _BATCH = 1024
+_BLOCKS = 16
 _BIAS_ROUNDS = 30
 _FORGOTTEN = 1e-6
 
@@ -20,17 +22,19 @@ def fit_linear(train: Windows, val: Windows, *, num_calendar_features: int = 0) 
 
     It is the mean of up to six ridge regressions: on the lags of the target; on these and what is
     known ahead; on the lags of all features and what is known ahead; and each of these without the
-    level of the targets, which may be one tomorrow that was never seen. The weight of a target's
-    own level is freed from the bias of `_take_off_bias`. The penalty draws the forecast to the
-    mean of the target over the window, not to its last value: that is further off where one value
-    says little about those far ahead. Each regression has the strength that
+    level of the targets, which may be one tomorrow that was never seen. Each has the strength that
     is best on val, and its part in the mean is its squared error there to the power of
     -`SELECTIVITY` (Stock & Watson 2004, "Combination forecasts of output growth in a seven-country
     data set"): one that val does not tell from the best has as much of the mean, one that is far
-    off nothing.
+    off nothing. A regression that reads the levels of all features too, which may go together in
+    the train rows only (Granger & Newbold 1974, "Spurious regressions in econometrics"), takes the
+    place of the mean if it is so much better on val that this is no chance: see `is_clearly_less`.
 
-    The normal equations are summed batch by batch (over evenly spaced windows if there are more
-    than `MAX_LINEAR_WINDOWS`), so that memory does not grow with their number.
+    The penalty draws the forecast to the mean of the target over the window, not to its last value:
+    that is further off where one value says little about those far ahead. The weight of a target's
+    own level is freed from the bias of `_take_off_bias`. The normal equations are summed batch by
+    batch (over evenly spaced windows if there are more than `MAX_LINEAR_WINDOWS`), so that memory
+    does not grow with their number.
 
     Args:
         train: Windows to fit on.
@@ -42,26 +46,52 @@ def fit_linear(train: Windows, val: Windows, *, num_calendar_features: int = 0) 
     num_features, num_known = train.values.shape[1], train.future_values.shape[1]
     inputs = "all" if num_features > 1 else "own and known" if num_known else "own"
     gram, moment = _normal_equations(train, inputs, num_calendar_features)
-    with_levels, without = _subsets(train, len(gram))
-    subsets = with_levels + without
     means = _means_of_windows(train, len(gram))
-    fitted = [_ridge_weights(gram, moment, means, columns) for columns in subsets]
-    first = (train.lookback - 1) * num_features  # of the last values
-    for columns, candidates in zip(with_levels, fitted, strict=False):
-        places = [np.searchsorted(of_target, first + i) for i, of_target in enumerate(columns)]
-        for of_strength in candidates:
-            _take_off_bias(of_strength, places, num_rows)
-    errors = _squared_errors(val, subsets, fitted, inputs, num_calendar_features)
-    parts = shares_by_error(errors.min(axis=1), SELECTIVITY)
-    weights = np.zeros_like(moment, dtype=np.float32)
-    for part, columns, candidates, best in zip(
-        parts, subsets, fitted, errors.argmin(axis=1), strict=True
-    ):
-        for target, rows in enumerate(columns):
-            weights[target, rows] += part * candidates[best][target]
-    return LinearBaseline(
-        inputs=inputs, weights=weights, num_calendar_features=num_calendar_features
-    )
+    level = (train.lookback - 1) * num_features  # the place of the first of the last values
+
+    def mean_of(subsets: Sequence[np.ndarray]) -> LinearBaseline:
+        fitted = [_ridge_weights(gram, moment, means, columns) for columns in subsets]
+        for columns, of_strengths in zip(subsets, fitted, strict=True):
+            for weights in of_strengths:
+                _take_off_bias(weights, columns, level, num_rows)
+        errors = _squared_errors(val, subsets, fitted, inputs, num_calendar_features)
+        parts = shares_by_error(errors.min(axis=1), SELECTIVITY)
+        mean = np.zeros_like(moment, dtype=np.float32)
+        for part, columns, of_strengths, best in zip(
+            parts, subsets, fitted, errors.argmin(axis=1), strict=True
+        ):
+            for target, of_target in enumerate(columns):
+                mean[target, of_target] += part * of_strengths[best][target]
+        return LinearBaseline(
+            inputs=inputs, weights=mean, num_calendar_features=num_calendar_features
+        )
+
+    linear = mean_of(_subsets(train, len(gram)))
+    if num_features == train.num_targets:
+        return linear
+    of_levels = mean_of([np.array([np.arange(len(gram))] * train.num_targets)])
+    is_better = is_clearly_less(_errors(of_levels, val), _errors(linear, val))
+    return of_levels if is_better else linear
+
+
+def is_clearly_less(errors: np.ndarray, others: np.ndarray) -> bool:
+    """Return whether the errors of windows are less than others, by far more than chance allows.
+
+    Their mean difference over `_BLOCKS` blocks of neighbouring windows must be `CLEARLY` standard
+    errors of the blocks.
+    """
+    if len(errors) < _BLOCKS:
+        return False
+    blocks = np.array_split(others - errors, _BLOCKS)
+    less = np.array([block.mean() for block in blocks])
+    return bool(less.mean() > CLEARLY * less.std(ddof=1) / np.sqrt(_BLOCKS))
+
+
+def _errors(linear: LinearBaseline, windows: Windows) -> np.ndarray:
+    """Return the mean squared error of each window."""
+    batches = (batch for _, batch in windows.batches(_BATCH))
+    squares = (np.square(linear.forecast(batch) - batch.targets) for batch in batches)
+    return np.concatenate([square.mean(axis=(1, 2), dtype=np.float64) for square in squares])
 
 
 def shares_by_error(squared_errors: np.ndarray, selectivity: float) -> np.ndarray:
@@ -74,10 +104,10 @@ def shares_by_error(squared_errors: np.ndarray, selectivity: float) -> np.ndarra
     return np.asarray(parts / parts.sum())
 
 
-def _subsets(windows: Windows, num_regressors: int) -> tuple[list[np.ndarray], list[np.ndarray]]:
-    """Return the regressors (targets, n) of each ridge regression, the constant last.
+def _subsets(windows: Windows, num_regressors: int) -> list[np.ndarray]:
+    """Return the regressors (targets, n) of each ridge regression of the mean, the constant last.
 
-    The first ones have the last values of the targets among them, the others have not.
+    Each comes with the last values of the targets and without; none has those of other features.
     """
     num_features, every = windows.values.shape[1], np.arange(num_regressors)
     lags = every[: windows.lookback * num_features].reshape(windows.lookback, num_features)
@@ -86,11 +116,11 @@ def _subsets(windows: Windows, num_regressors: int) -> tuple[list[np.ndarray], l
     read = [rest[-1:], rest] if len(rest) > 1 else [rest]
     subsets = [np.concatenate([own, [columns] * len(own)], axis=1) for columns in read]
     if num_features > 1:
-        subsets.append(np.array([every] * len(own)))
-    without_levels = [
+        of_all = np.setdiff1d(every, lags[-1, windows.num_targets :])
+        subsets.append(np.array([of_all] * len(own)))
+    return subsets + [
         np.array([np.setdiff1d(of_target, lags[-1]) for of_target in subset]) for subset in subsets
     ]
-    return subsets, without_levels
 
 
 def _means_of_windows(windows: Windows, num_regressors: int) -> np.ndarray:
@@ -124,7 +154,7 @@ def _ridge_weights(
     return [(prior + change).astype(np.float32) for change in changes]
 
 
-def _take_off_bias(weights: np.ndarray, places: Sequence[int], num_rows: int) -> None:
+def _take_off_bias(weights: np.ndarray, columns: np.ndarray, level: int, num_rows: int) -> None:
     """Take off weights, in place, the return to the mean that a short series feigns.
 
     A series that wanders without a mean seems to return to that of its rows: what is left of its
@@ -136,11 +166,13 @@ def _take_off_bias(weights: np.ndarray, places: Sequence[int], num_rows: int) ->
 
     Args:
         weights: (targets, n, horizon).
-        places: Where each target has the weight of its own last value, ρ^h - 1.
+        columns: (targets, n), the regressors that they are of.
+        level: The regressor that is the last value of the first target, those of others follow;
+            its weight is ρ^h - 1.
         num_rows: Rows that the weights were learnt from.
     """
     steps = np.arange(1, weights.shape[2] + 1)
-    for target, place in enumerate(places):
+    for target, place in np.argwhere(columns == level + np.arange(len(columns))[:, None]):
         found = 1 + weights[target, place].astype(np.float64)
         left = np.ones_like(found)
         for _ in range(_BIAS_ROUNDS):

@@ -13,13 +13,12 @@ class LinearPath(keras.layers.Layer):
     """Blend a forecast with a linear one of the same window, by a share for each target.
 
     The linear forecast of a target is its last known value plus a weighted sum of the lagged
-    values relative to the last one of their feature (in place of the last ones themselves, which
-    would be 0: the last values of the targets, and 0), of the known future covariates (relative to
-    their last value too, where the lags of all features are read) and of the first step of the
-    calendar features, plus a constant. The output is `forecast + share * (linear
-    forecast - forecast)`; of quantiles, all move as the median does. Shares and weights
-    are not trained but assigned: the share is 0 until then, and what is trained before it is
-    trained as if the path was not there. It is placed on the forecast.
+    values relative to the last one of their feature, of the last ones as they are, of the known
+    future covariates (relative to their last value too, where the lags of all features are read)
+    and of the first step of the calendar features, plus a constant. The output is `forecast +
+    share * (linear forecast - forecast)`; of quantiles, all move as the median does. Shares and
+    weights are not trained but assigned: the share is 0 until then, and what is trained before it
+    is trained as if the path was not there. It is placed on the forecast.
 
     Args:
         inputs: What the linear forecast reads: `"own"`, the lags of the target; `"own and known"`,
@@ -102,7 +101,7 @@ class LinearPath(keras.layers.Layer):
         known = self._known(window, future_inputs)
         targets = range(self.share.shape[0])
         if self.inputs == "all":  # the same regressors for every target
-            regressors = [self._regressors(window, known, len(targets))] * len(targets)
+            regressors = [self._regressors(window, known)] * len(targets)
         else:
             regressors = [self._regressors(window[:, :, i : i + 1], known) for i in targets]
         forecasts = [
@@ -112,12 +111,10 @@ class LinearPath(keras.layers.Layer):
         return ops.stack(forecasts, axis=2)
 
     @staticmethod
-    def _regressors(lagged: Any, known: list[Any], num_targets: int = 1) -> Any:
+    def _regressors(lagged: Any, known: list[Any]) -> Any:
         """Return the lags relative to the last ones, and what is known: (batch, regressors)."""
         last = lagged[:, -1:]
-        others = ops.zeros_like(last[:, :, num_targets:])
-        levels = ops.concatenate([last[:, :, :num_targets], others], axis=2)
-        relative = ops.concatenate([lagged[:, :-1] - last, levels], axis=1)
+        relative = ops.concatenate([lagged[:, :-1] - last, last], axis=1)
         size = relative.shape[1] * relative.shape[2]
         return ops.concatenate([ops.reshape(relative, (-1, size)), *known], axis=-1)
 
