@@ -47,7 +47,37 @@ def blended(result):
     return fitted
 
 
-def test_cells_are_those_of_this_very_window(blended) -> None:
+@pytest.fixture(scope="module")
+def of_levels(blended):
+    """Return the same model with a linear forecast that reads the level of a covariate."""
+    linear, count = blended.linear, len(blended.schema.features)
+    weights = linear.weights.copy()
+    weights[:, (blended.lookback - 1) * count + 1] += 0.5
+    return replace(blended, linear=replace(linear, weights=weights))
+
+
+def test_level_of_a_covariate_is_seen_in_the_profile_of_one_window(blended, of_levels) -> None:
+    time, covariate = load_frame()["time"][280], of_levels.schema.features[1]
+    lag_1 = []
+    for fitted in (blended, of_levels):
+        profile = explain_windows(fitted, load_frame(), window=time).profile
+        is_cell = (profile["feature"] == covariate) & (profile["measure"] == "contribution")
+        lag_1.append(profile[is_cell & (profile["lag_first"] == 1)]["mean"].item())
+    scaled = of_levels.scaler.transform(load_frame()[list(of_levels.schema.features)].to_numpy())
+    of_level, count = 0.5 + np.zeros(of_levels.horizon), len(of_levels.schema.features)
+    place = (of_levels.lookback - 1) * count + 1
+    weights = of_levels.linear.weights_of_values(of_levels.lookback, count)[0, place]
+    before = blended.linear.weights_of_values(blended.lookback, count)[0, place]
+    np.testing.assert_allclose(weights - before, of_level, rtol=1e-5)
+    expected = 0.3 * np.abs(weights).mean() * abs(scaled[279, 1])
+    assert lag_1[1] == pytest.approx(expected, rel=1e-3)
+    assert lag_1[1] != pytest.approx(lag_1[0], rel=0.01)
+
+
+@pytest.mark.parametrize("kind", ["blended", "of_levels"])
+def test_cells_are_those_of_this_very_window(kind, request) -> None:
+    blended = request.getfixturevalue(kind)
+    assert blended.linear.reads_levels(11, 3) == (kind == "of_levels")
     found = predict_with_reasons(blended, latest(), explain=5)
     (linear_share,) = blended.linear_shares
     window = explain_windows(blended, load_frame(), window=load_frame()["time"][280])

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from tsattn.baselines import LinearBaseline
 from tsattn.data.windows import WindowBatch, Windows, evenly_spaced
 from tsattn.fitted import FittedForecaster
 from tsattn.profiles import ProfileSum, num_kept
@@ -72,7 +73,13 @@ def one_profile(scores: np.ndarray, decoder: str) -> np.ndarray:
     return scores.mean(axis=1)[..., None] if decoder == "recurrent" else scores
 
 
-def mean_values(windows: Windows) -> np.ndarray:
-    """Return the mean of each feature over the rows that the windows read: (features,)."""
+def mean_values(windows: Windows, linear: LinearBaseline) -> np.ndarray:
+    """Return the mean of each feature over the rows that the windows read: (features,).
+
+    Where the levels of features matter to the linear forecast, it is that of the train rows, 0:
+    the same for all windows, or the level itself would not be seen.
+    """
+    if linear.reads_levels(windows.lookback, windows.values.shape[1]):
+        return np.zeros(windows.values.shape[1], dtype=np.float32)
     rows = windows.values[windows.origins.min() - windows.lookback : windows.origins.max()]
     return np.asarray(np.nanmean(rows, axis=0))

@@ -38,6 +38,9 @@ def seasonal_naive(
     return np.where(np.isnan(forecast), last, forecast)
 
 
+_NO_WEIGHT = 1e-9  # rounding errors of regressions in which a level was always 0
+
+
 @dataclass(frozen=True, kw_only=True)
 class LinearBaseline:
     """A linear forecast of every target and horizon step from the lagged values.
@@ -66,6 +69,14 @@ class LinearBaseline:
             )
         last = batch.inputs[:, -1:, :num_targets]
         return np.asarray(changes.transpose(1, 2, 0) + last)
+
+    def reads_levels(self, lookback: int, num_features: int) -> bool:
+        """Return whether the levels of features that are no targets matter."""
+        if self.inputs != "all":
+            return False
+        of_all = slice((lookback - 1) * num_features, lookback * num_features)
+        of_others = self.weights[:, of_all][:, len(self.weights) :]
+        return bool(np.abs(of_others).max(initial=0.0) > _NO_WEIGHT)
 
     def values_read(self, batch: WindowBatch, levels: np.ndarray) -> np.ndarray:
         """Return what the forecast of each target is a weighted sum of, without the constant.

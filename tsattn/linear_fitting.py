@@ -47,51 +47,73 @@ def fit_linear(train: Windows, val: Windows, *, num_calendar_features: int = 0) 
     inputs = "all" if num_features > 1 else "own and known" if num_known else "own"
     gram, moment = _normal_equations(train, inputs, num_calendar_features)
     means = _means_of_windows(train, len(gram))
-    level = (train.lookback - 1) * num_features  # the place of the first of the last values
 
-    def mean_of(subsets: Sequence[np.ndarray]) -> LinearBaseline:
-        fitted = [_ridge_weights(gram, moment, means, columns) for columns in subsets]
-        for columns, of_strengths in zip(subsets, fitted, strict=True):
-            for weights in of_strengths:
-                _take_off_bias(weights, columns, level, num_rows)
+    def weigh(subsets: Sequence[np.ndarray], fitted: Sequence[list[np.ndarray]]) -> LinearBaseline:
         errors = _squared_errors(val, subsets, fitted, inputs, num_calendar_features)
-        parts = shares_by_error(errors.min(axis=1), SELECTIVITY)
-        mean = np.zeros_like(moment, dtype=np.float32)
-        for part, columns, of_strengths, best in zip(
-            parts, subsets, fitted, errors.argmin(axis=1), strict=True
-        ):
-            for target, of_target in enumerate(columns):
-                mean[target, of_target] += part * of_strengths[best][target]
+        weights = _weighed_mean(subsets, fitted, errors, moment.shape)
         return LinearBaseline(
-            inputs=inputs, weights=mean, num_calendar_features=num_calendar_features
+            inputs=inputs, weights=weights, num_calendar_features=num_calendar_features
         )
 
-    linear = mean_of(_subsets(train, len(gram)))
+    subsets = _subsets(train, len(gram))
+    fitted = [_ridge_weights(gram, moment, means, columns) for columns in subsets]
+    level = (train.lookback - 1) * num_features  # the place of the first of the last values
+    for columns, of_strengths in zip(subsets, fitted, strict=True):
+        for weights in of_strengths:
+            _take_off_bias(weights, columns, level, num_rows)
+    linear = weigh(subsets, fitted)
     if num_features == train.num_targets:
         return linear
-    of_levels = mean_of([np.array([np.arange(len(gram))] * train.num_targets)])
-    is_better = is_clearly_less(_errors(of_levels, val), _errors(linear, val))
+    every = np.array([np.arange(len(gram))] * train.num_targets)
+    of_levels = weigh([every], [_ridge_weights(gram, moment, means, every)])
+    is_better = is_clearly_less(
+        _errors(of_levels, val), _errors(linear, val), val.lookback + val.horizon
+    )
     return of_levels if is_better else linear
 
 
-def is_clearly_less(errors: np.ndarray, others: np.ndarray) -> bool:
+def is_clearly_less(errors: np.ndarray, others: np.ndarray, reach: int) -> bool:
     """Return whether the errors of windows are less than others, by far more than chance allows.
 
-    Their mean difference over `_BLOCKS` blocks of neighbouring windows must be `CLEARLY` standard
-    errors of the blocks.
+    Their mean difference over blocks of neighbouring windows must be `CLEARLY` standard errors of
+    the blocks. There are up to `_BLOCKS`, and not half as many if each is to be as long as a window
+    reaches: then there is too little to tell.
+
+    Args:
+        errors: (windows,) squared errors in order of time.
+        others: (windows,) what they are compared with.
+        reach: Rows that a window reads and forecasts.
     """
-    if len(errors) < _BLOCKS:
+    num_blocks = min(len(errors) // reach, _BLOCKS)
+    if num_blocks < _BLOCKS // 2:
         return False
-    blocks = np.array_split(others - errors, _BLOCKS)
+    blocks = np.array_split(others - errors, num_blocks)
     less = np.array([block.mean() for block in blocks])
-    return bool(less.mean() > CLEARLY * less.std(ddof=1) / np.sqrt(_BLOCKS))
+    return bool(less.mean() > CLEARLY * less.std(ddof=1) / np.sqrt(num_blocks))
 
 
 def _errors(linear: LinearBaseline, windows: Windows) -> np.ndarray:
     """Return the mean squared error of each window."""
     batches = (batch for _, batch in windows.batches(_BATCH))
-    squares = (np.square(linear.forecast(batch) - batch.targets) for batch in batches)
-    return np.concatenate([square.mean(axis=(1, 2), dtype=np.float64) for square in squares])
+    gaps = (linear.forecast(batch) - batch.targets for batch in batches)
+    return np.concatenate([np.square(gap, dtype=np.float64).mean(axis=(1, 2)) for gap in gaps])
+
+
+def _weighed_mean(
+    subsets: Sequence[np.ndarray],
+    fitted: Sequence[list[np.ndarray]],
+    errors: np.ndarray,
+    shape: tuple[int, ...],
+) -> np.ndarray:
+    """Return the mean, in a shape, of regressions, each at its best strength, by their errors."""
+    parts = shares_by_error(errors.min(axis=1), SELECTIVITY)
+    mean = np.zeros(shape, dtype=np.float32)
+    for part, columns, of_strengths, best in zip(
+        parts, subsets, fitted, errors.argmin(axis=1), strict=True
+    ):
+        for target, of_target in enumerate(columns):
+            mean[target, of_target] += part * of_strengths[best][target]
+    return mean
 
 
 def shares_by_error(squared_errors: np.ndarray, selectivity: float) -> np.ndarray:
@@ -129,7 +151,7 @@ def _means_of_windows(windows: Windows, num_regressors: int) -> np.ndarray:
     num_features = windows.values.shape[1]
     for target, of_target in enumerate(weights):
         relative = slice(target, (windows.lookback - 1) * num_features, num_features)
-        of_target[relative] = 1 / windows.lookback  # the last lag is 0 there
+        of_target[relative] = 1 / windows.lookback  # relative to itself the last value is 0
     return weights
 
 
