@@ -5,7 +5,7 @@ import json
 import numpy as np
 import pytest
 
-from tsattn.metrics import ScoreSum, seasonal_naive_mae, skill
+from tsattn.metrics import ScoreSum, is_no_worse, seasonal_naive_mae, skill
 
 WINDOWS, HORIZON, TARGETS = 23, 7, 2
 
@@ -109,3 +109,14 @@ def test_seasonal_naive_mae_is_the_plain_loop_over_series():
 
 def test_seasonal_naive_mae_of_too_few_rows_is_missing():
     assert np.isnan(seasonal_naive_mae(np.zeros((5, 1)), [slice(0, 5)], 1, 7)).all()
+
+
+def test_error_is_no_worse_but_for_rounding() -> None:
+    errors = np.random.default_rng(1).normal(size=10_001).astype(np.float32)
+    one, other = np.square(errors).mean(), np.square(errors[::-1], dtype=np.float64).mean()
+    assert is_no_worse(one, other)
+    assert is_no_worse(other, one)
+    assert is_no_worse(0.0, 0.0)
+    assert not is_no_worse(1.0001 * one, one)
+    assert not is_no_worse(1e-9, 0.0)
+    assert not is_no_worse(np.nan, one)

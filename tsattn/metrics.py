@@ -8,6 +8,7 @@ import numpy as np
 
 SCALED_METRICS = ("mse", "mae", "rmse")
 ORIGINAL_METRICS = (*SCALED_METRICS, "smape", "mase")
+_ROUNDING = 1e-5  # of sums of squares in float32
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -105,6 +106,15 @@ class ScoreSum:
 def skill(scores: Scores, baseline: Scores) -> float | None:
     """Return 1 - MSE / MSE of the baseline; None where the baseline makes no error."""
     return _number(1 - scores.mse / baseline.mse) if baseline.mse > 0 else None
+
+
+def is_no_worse(squared_error: float, other: float) -> bool:
+    """Return whether an error is at most as large as another one, but for rounding.
+
+    A model that is all linear path, say, has the errors of the linear forecast, added up otherwise.
+    What is not a number is worse.
+    """
+    return squared_error <= other * (1 + _ROUNDING)
 
 
 def percent_lower(skill: float) -> str:

@@ -9,6 +9,7 @@ from tsattn.data.windows import Windows
 from tsattn.errors import DataError, QualityGateError
 from tsattn.evaluation import MAX_FORECAST_ROWS, MODEL, Evaluation, evaluate_windows
 from tsattn.fitted import FittedForecaster
+from tsattn.metrics import is_no_worse
 from tsattn.pipeline.opening import RUNTIME, Model, open_fitted
 from tsattn.pipeline.sound_series import read_sound
 from tsattn.pipeline.tables import Data
@@ -140,7 +141,7 @@ def check_gate(result: NewDataResult, baseline: str) -> None:
     evaluation = result.evaluation
     model = evaluation.scores[MODEL]["scaled"].mse
     bound = evaluation.scores[baseline]["scaled"].mse
-    if not model <= bound:
+    if not is_no_worse(model, bound):
         raise QualityGateError(
             f"The model must be no worse than {baseline}. Received: MSE {model:.6g} against "
             f"{bound:.6g} (scaled) over {len(evaluation.windows):,} windows. "

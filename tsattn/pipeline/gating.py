@@ -12,6 +12,7 @@ from tsattn.data.windows import find_origins
 from tsattn.errors import DataError, QualityGateError
 from tsattn.fitted import FittedForecaster
 from tsattn.forecasts import point_and_quantiles
+from tsattn.metrics import is_no_worse
 from tsattn.pipeline.known_rows import split_known, with_gaps
 from tsattn.running import compile_for, run_batches
 from tsattn.tensor_names import FORECAST
@@ -99,7 +100,7 @@ class Gate:
                 "--fail-if-worse-than out."
             )
         model, baseline = (squared / score.num_values for squared in (score.model, score.baseline))
-        if not model <= baseline:
+        if not is_no_worse(model, baseline):
             raise QualityGateError(
                 f"The model must be no worse than {self.baseline} on the last known rows. "
                 f"Received: MSE {model:.6g} against {baseline:.6g} (scaled) over "

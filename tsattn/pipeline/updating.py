@@ -19,7 +19,7 @@ from tsattn.errors import DataError, QualityGateError, TrainingInterruptedError
 from tsattn.evaluation import MODEL, Evaluation
 from tsattn.fitted import FittedForecaster
 from tsattn.linear_fitting import fit_linear
-from tsattn.metrics import seasonal_naive_mae
+from tsattn.metrics import is_no_worse, seasonal_naive_mae
 from tsattn.model_directory import load_fitted
 from tsattn.models import LINEAR_PATH
 from tsattn.option_checks import parse_split, settled_preset
@@ -225,7 +225,7 @@ def _check_gate(result: FitResult, old: Evaluation) -> None:
     """Raise a QualityGateError if the new model is worse on the rows held out."""
     new = result.evaluations["test"]
     errors = new.scores[MODEL]["scaled"].mse, old.scores[MODEL]["scaled"].mse
-    if not errors[0] <= errors[1]:
+    if not is_no_worse(*errors):
         raise QualityGateError(
             "An updated model must be no worse than the old one on the newest rows. Received: MSE "
             f"{errors[0]:.6g} against {errors[1]:.6g} (scaled) over {len(new.windows):,} windows. "
