@@ -57,7 +57,7 @@ LAYERS = {
         "checkpoints", "errors", "data", "interruptions", "layers", "losses", "models", "running",
         "schedules", "tensor_names", "training_batches",
     ),
-    "attention_sums": ("baselines", "data", "fitted", "profiles", "running", "tensor_names"),
+    "attention_sums": ("data", "fitted", "profiles", "running", "tensor_names"),
     "window_groups": ("config", "data", "errors"),
     "profile_distance": ("profiles", "rankings"),
     "window_reasons": (

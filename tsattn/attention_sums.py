@@ -5,7 +5,6 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from tsattn.baselines import LinearBaseline
 from tsattn.data.windows import WindowBatch, Windows, evenly_spaced
 from tsattn.fitted import FittedForecaster
 from tsattn.profiles import ProfileSum, num_kept
@@ -35,7 +34,7 @@ def sum_attention(
     Args:
         fitted: A forecaster with attention.
         windows: The windows; memory does not grow with their number.
-        levels: (features,) levels that the linear path's inputs are relative to, see `mean_values`.
+        levels: (features,) see `LinearBaseline.sizes_read` and `mean_values`.
         batch_size: See `run_batches`.
         on_batch: Called with the windows done and their number.
     """
@@ -63,7 +62,7 @@ def parts_of_batch(
     if FUTURE_SCORES in outputs:
         parts["future_attention"] = outputs[FUTURE_SCORES]
     if fitted.linear_shares.any():
-        parts["linear_inputs"] = np.abs(fitted.linear.values_read(batch, levels))
+        parts["linear_inputs"] = fitted.linear.sizes_read(batch, levels)
     return parts
 
 
@@ -73,13 +72,7 @@ def one_profile(scores: np.ndarray, decoder: str) -> np.ndarray:
     return scores.mean(axis=1)[..., None] if decoder == "recurrent" else scores
 
 
-def mean_values(windows: Windows, linear: LinearBaseline) -> np.ndarray:
-    """Return the mean of each feature over the rows that the windows read: (features,).
-
-    Where the levels of features matter to the linear forecast, it is that of the train rows, 0:
-    the same for all windows, or the level itself would not be seen.
-    """
-    if linear.reads_levels(windows.lookback, windows.values.shape[1]):
-        return np.zeros(windows.values.shape[1], dtype=np.float32)
+def mean_values(windows: Windows) -> np.ndarray:
+    """Return the mean of each feature over the rows that the windows read: (features,)."""
     rows = windows.values[windows.origins.min() - windows.lookback : windows.origins.max()]
     return np.asarray(np.nanmean(rows, axis=0))

@@ -7,6 +7,8 @@ import numpy as np
 
 from tsattn.data.windows import WindowBatch, Windows
 
+_NO_WEIGHT = 1e-9  # rounding errors of regressions in which a level was always 0
+
 
 def last_value(batch: WindowBatch, horizon: int) -> np.ndarray:
     """Repeat the last known value: (windows, horizon, targets)."""
@@ -36,9 +38,6 @@ def seasonal_naive(
     forecast = windows.values[np.where(outside, origins - 1, rows), : windows.num_targets]
     last = windows.values[origins - 1, : windows.num_targets]  # (windows, 1, targets)
     return np.where(np.isnan(forecast), last, forecast)
-
-
-_NO_WEIGHT = 1e-9  # rounding errors of regressions in which a level was always 0
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -77,6 +76,16 @@ class LinearBaseline:
         of_all = slice((lookback - 1) * num_features, lookback * num_features)
         of_others = self.weights[:, of_all][:, len(self.weights) :]
         return bool(np.abs(of_others).max(initial=0.0) > _NO_WEIGHT)
+
+    def sizes_read(self, batch: WindowBatch, levels: np.ndarray) -> np.ndarray:
+        """Return the sizes of `values_read`, what a profile is made of.
+
+        Where levels of other features matter, these are relative to the mean of the train rows, 0,
+        and not to `levels`, which are of some windows: else the level itself would not be seen.
+        """
+        if self.reads_levels(*batch.inputs.shape[1:]):
+            levels = np.zeros_like(levels)
+        return np.asarray(np.abs(self.values_read(batch, levels)))
 
     def values_read(self, batch: WindowBatch, levels: np.ndarray) -> np.ndarray:
         """Return what the forecast of each target is a weighted sum of, without the constant.

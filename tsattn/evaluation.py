@@ -125,7 +125,7 @@ def evaluate_windows(
         windows.lookback + windows.horizon,
         windows.num_targets * windows.lookback * windows.values.shape[1],
     )
-    means = mean_values(windows, linear_path) if linear_path else np.zeros(0)
+    means = mean_values(windows)
     for index, batch, outputs in run_batches(model, windows):
         point, levels = point_and_quantiles(outputs[FORECAST], quantile_levels)
         actual = scaler.inverse_transform(batch.targets, columns)
@@ -149,7 +149,7 @@ def evaluate_windows(
                 future_attention, outputs[FUTURE_SCORES], len(windows), blocks
             )
         if linear_path is not None:
-            sizes = np.abs(linear_path.values_read(batch, means))
+            sizes = linear_path.sizes_read(batch, means)
             linear_inputs = _added(linear_inputs, sizes, len(windows), blocks)
         if on_batch:
             on_batch(index.stop, len(windows))

@@ -27,12 +27,12 @@ def linear_frame(
     """Return the contributions of the linear path in the columns of `attention/profile.csv`.
 
     A contribution is share times weight times value: of the target relative to its mean in the
-    window, and of other features relative to their mean, see `mean_values`. The row has its size on
+    window, and of other features relative to their mean, see `sizes_read`. The row has its size on
     average over the steps of the horizon, in standard deviations of the target. It is exact: with
     their signs and a constant, they add up to what the linear path adds to a multiple of that mean.
 
     Args:
-        magnitudes: Sizes (windows, targets, regressors) of `LinearBaseline.values_read`, added up.
+        magnitudes: Sizes (windows, targets, regressors), see `LinearBaseline.sizes_read`, added up.
         linear: The weights of the path.
         shares: (targets,) shares of the path in the forecast.
         schema: Names of targets, covariates and calendar fields.

@@ -137,8 +137,6 @@ class Reasons:
         """Return the scores of a batch, each window kept whole."""
         # Relative to the mean of its own window, as the profile of this window alone would be.
         levels = batch.inputs.mean(axis=1, keepdims=True)
-        if self.fitted.linear.reads_levels(*batch.inputs.shape[1:]):
-            levels = np.zeros_like(levels)
         parts = parts_of_batch(self.fitted, batch, outputs, levels)
         sums = {name: ProfileSum(np.arange(len(batch.inputs))) for name in parts}
         for name, part in parts.items():

@@ -161,8 +161,7 @@ def _profile(shown: ShownWindows, progress: Progress) -> pd.DataFrame:
     fitted, windows = shown.fitted, shown.windows
     compile_for(fitted.model, len(windows))
     with progress.bar("reading the attention") as bar:
-        levels = mean_values(windows, fitted.linear)
-        sums = sum_attention(fitted, windows, levels, on_batch=bar)
+        sums = sum_attention(fitted, windows, mean_values(windows), on_batch=bar)
     return profile_frame(fitted, sums)
 
 

@@ -96,8 +96,7 @@ def _explain_each(
     """Return the profile of one group after another, so that memory holds the sums of one."""
     fitted, windows = shown.fitted, shown.windows
     compile_for(fitted.model, len(windows))
-    levels = mean_values(windows, fitted.linear)
-    largest = int(np.bincount(groups.number).max())
+    levels, largest = mean_values(windows), int(np.bincount(groups.number).max())
     profiles, summaries, done = [], [], 0
     with progress.bar("reading the attention") as bar:
         for i, name in enumerate(groups.names):
