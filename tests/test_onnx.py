@@ -11,6 +11,7 @@ import numpy as np
 import onnx
 import pandas as pd
 import pytest
+import tf2onnx
 from onnx import TensorProto, helper, numpy_helper
 from synthetic import load_frame
 
@@ -208,11 +209,11 @@ def test_onnx_that_the_manifest_does_not_list_is_not_read(copy) -> None:
 def test_network_that_cannot_be_exported_is_saved_without(
     result, monkeypatch, tmp_path, capsys
 ) -> None:
-    def fail(self, path, **_) -> None:
-        path.write_bytes(b"half")
+    def fail(network, shapes, output_path) -> None:
+        output_path.write_bytes(b"half")
         raise RuntimeError("an operation\nis unknown")
 
-    monkeypatch.setattr(keras.Model, "export", fail)
+    monkeypatch.setattr(tf2onnx.convert, "from_function", fail)
     save(result, tmp_path / "model", progress=Progress(quiet=False))
     note = "model.onnx was left out, so that forecasts will load Keras: an operation is unknown\n"
     assert capsys.readouterr().err == note
@@ -239,10 +240,10 @@ def test_network_that_differs_from_keras_is_not_kept(
 ) -> None:
     changed(copy / "model.onnx", scale_weights)
 
-    def export(self, path, **_) -> None:
-        shutil.copy(copy / "model.onnx", path)
+    def export(network, shapes, output_path) -> None:
+        shutil.copy(copy / "model.onnx", output_path)
 
-    monkeypatch.setattr(keras.Model, "export", export)
+    monkeypatch.setattr(tf2onnx.convert, "from_function", export)
     save(result, tmp_path / "model", progress=Progress(quiet=False))
     assert "differs from that of Keras by up to" in capsys.readouterr().err
     assert not (tmp_path / "model" / "model.onnx").exists()

@@ -24,9 +24,10 @@ _LONGEST = 300  # characters of another library's message that are shown
 def export_fitted(directory: Path, fitted: FittedForecaster, windows: Windows) -> str | None:
     """Write `model.onnx` beside the `model.keras` of a folder, if that is possible.
 
-    Keras exports on TensorFlow, and from a GPU a recurrent layer that ONNX does not know: other
-    networks are loaded on TensorFlow on the CPU, in a process of their own. The network is then
-    read as for a forecast, and its outputs for a batch of windows are compared with those of Keras.
+    The converter reads what TensorFlow traces, and from a GPU that is a recurrent layer that ONNX
+    does not know: other networks are loaded on TensorFlow on the CPU, in a process of their own.
+    The network is then read as for a forecast, and its outputs for a batch of windows are compared
+    with those of Keras.
 
     Returns:
         Why there is no such file; None if there is.
@@ -50,10 +51,24 @@ def export_fitted(directory: Path, fitted: FittedForecaster, windows: Windows) -
 
 
 def _export(model: keras.Model, path: Path) -> None:
-    """Export a network that was called before, whatever the exporter has to say."""
+    """Export a network, whatever the exporter has to say.
+
+    `keras.Model.export` calls the same converter, but traces the network four times before, and
+    the converter then copies the whole graph before each of its three dozen steps, to go back to if
+    a step fails: half of the time. Here a step that fails ends the export.
+    """
+    os.environ["TF2ONNX_CATCH_ERRORS"] = "FALSE"
     with silent_stderr(), warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # of Keras' own use of NumPy
-        model.export(path, format="onnx", verbose=False)
+        warnings.simplefilter("ignore")  # of the converter's use of TensorFlow
+        import tensorflow as tf
+        import tf2onnx
+
+        shapes = {
+            tensor.name: tf.TensorSpec(tensor.shape, tensor.dtype, tensor.name)
+            for tensor in model.inputs
+        }
+        network = tf.function(lambda windows: model(windows, training=False), autograph=False)
+        tf2onnx.convert.from_function(network, [shapes], output_path=path)
 
 
 def _export_elsewhere(source: Path, path: Path) -> None:
@@ -81,11 +96,7 @@ def _check_same(outputs: dict[str, np.ndarray], expected: dict[str, np.ndarray])
 
 def _main(source: str, path: str) -> None:
     """Load a network and export it."""
-    model = keras.saving.load_model(source)
-    model.predict_on_batch(
-        {tensor.name: np.zeros((1, *tensor.shape[1:]), "float32") for tensor in model.inputs}
-    )
-    _export(model, Path(path))
+    _export(keras.saving.load_model(source), Path(path))
 
 
 if __name__ == "__main__":
