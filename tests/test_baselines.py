@@ -209,6 +209,61 @@ def test_linear_reads_no_level_of_a_feature_that_wanders_by_itself(rows, horizon
     assert not linear.reads_levels(5, 2)
 
 
+def values_read(linear, lookback: int, num_features: int) -> set[tuple[int, int]]:
+    """Return (lag, feature) of the lagged values that the first target is a sum of."""
+    weights = np.abs(linear.weights_of_values(lookback, num_features)[0]).max(axis=1)
+    lagged = weights[: lookback * num_features].reshape(lookback, num_features)
+    return {(lookback - step, feature) for step, feature in np.argwhere(lagged > 1e-6)}
+
+
+def test_linear_reads_just_the_values_that_the_target_is_a_sum_of() -> None:
+    generator = np.random.default_rng(4)
+    values = generator.normal(size=(4000, 3))
+    for row in range(5, 4000):
+        values[row, 0] = 0.5 * values[row - 3, 0] + 0.4 * values[row - 5, 1] + values[row, 0] / 4
+    windows = make_windows(values.astype(np.float32), lookback=6, horizon=1, num_targets=1)
+    linear = fit_linear(windows.take(slice(3000)), windows.take(slice(3000, None)))
+    assert values_read(linear, 6, 3) == {(3, 0), (5, 1)}
+    weights = linear.weights_of_values(6, 3)[0, :, 0].reshape(6, 3)
+    assert weights[3, 0] == pytest.approx(0.5, abs=0.02)
+    assert weights[1, 1] == pytest.approx(0.4, abs=0.02)
+
+
+def test_linear_reads_of_its_own_lags_those_that_tell_something() -> None:
+    generator = np.random.default_rng(5)
+    values = generator.normal(size=(4000, 2))
+    for row in range(7, 4000):
+        values[row, 0] += 0.4 * values[row - 3, 0] + 0.4 * values[row - 7, 0]
+    windows = make_windows(values.astype(np.float32), lookback=12, horizon=1, num_targets=1)
+    linear = fit_linear(windows.take(slice(3000)), windows.take(slice(3000, None)))
+    # and the last, by as much as a short series feigns to return to its mean
+    assert values_read(linear, 12, 2) == {(1, 0), (3, 0), (7, 0)}
+    weights = linear.weights_of_values(12, 2)[0, : 12 * 2, 0].reshape(12, 2)
+    assert abs(weights[11, 0]) < 0.01
+
+
+def test_linear_reads_what_is_known_ahead_and_only_that_where_it_tells_all() -> None:
+    generator = np.random.default_rng(6)
+    plan = walks(3004, stays=0.95, seed=7)[:, :1].astype(np.float32)
+    load = 2 * plan + 0.1 * generator.normal(size=(3004, 1))
+    values = np.concatenate([load, plan], axis=1).astype(np.float32)
+    windows = make_windows(values, lookback=4, horizon=2, num_targets=1, future_values=plan)
+    linear = fit_linear(windows.take(slice(2000)), windows.take(slice(2000, None)))
+    weights = linear.weights_of_values(4, 2)[0]
+    assert values_read(linear, 4, 2) == set()
+    np.testing.assert_allclose(weights[-2:], [[2, 0], [0, 2]], atol=0.03)
+
+
+def test_linear_reads_every_value_where_all_tell_a_little() -> None:
+    generator = np.random.default_rng(8)
+    values = generator.normal(size=(3000, 1))
+    for row in range(40, 3000):
+        values[row] += 0.02 * values[row - 40 : row].sum()
+    windows = make_windows(values.astype(np.float32), lookback=40, horizon=4)
+    linear = fit_linear(windows.take(slice(2000)), windows.take(slice(2000, None)))
+    assert len(values_read(linear, 40, 1)) == 40
+
+
 def test_errors_are_clearly_less_only_where_blocks_agree() -> None:
     errors = np.random.default_rng(3).normal(size=800) + 10
     is_clearly_less = linear_fitting.is_clearly_less
