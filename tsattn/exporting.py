@@ -57,7 +57,7 @@ def _export(model: keras.Model, path: Path) -> None:
     the converter then copies the whole graph before each of its three dozen steps, to go back to if
     a step fails: half of the time. Here a step that fails ends the export.
     """
-    os.environ["TF2ONNX_CATCH_ERRORS"] = "FALSE"
+    os.environ.setdefault("TF2ONNX_CATCH_ERRORS", "FALSE")
     with silent_stderr(), warnings.catch_warnings():
         warnings.simplefilter("ignore")  # of the converter's use of TensorFlow
         import tensorflow as tf

@@ -7,12 +7,11 @@ import numpy as np
 
 from tsattn.baselines import LinearBaseline, regressors
 from tsattn.data.windows import WindowBatch, Windows
-from tsattn.sparse_fitting import few_weights
+from tsattn.sparse_fitting import CLEARLY, few_weights
 
 RIDGE_STRENGTHS = (1e-4, 1e-3, 1e-2, 1e-1, 1.0, 10.0, 100.0)  # penalties by the number of windows
 MAX_LINEAR_WINDOWS = 100_000
 SELECTIVITY = 16  # 4 % more squared error halves the part
-CLEARLY = 4  # standard errors
 FEW_MAY_COST = 1.01  # times the squared error
 _BATCH = 1024
 _BLOCKS = 16
@@ -32,9 +31,9 @@ def fit_linear(train: Windows, val: Windows, *, num_calendar_features: int = 0) 
     off nothing. A regression that reads the levels of all features too, which may go together in
     the train rows only (Granger & Newbold 1974, "Spurious regressions in econometrics"), takes the
     place of the mean if it is so much better on val that this is no chance: see `is_clearly_less`.
-    One of few values, of all features if levels are read and of the target if not, takes the place
-    of either if val has at most `FEW_MAY_COST` times the error with it: then what the forecast
-    rests on is told from the noise of all other weights. See `few_weights`.
+    Of that one the weights that are no more than noise are left out, see `few_weights`, where a
+    target has at most `FEW_MAY_COST` times the error on val so: much smaller differences val does
+    not tell, and what the forecast rests on is seen then.
 
     The penalty draws the forecast to the mean of the target over the window, not to its last value:
     that is further off where one value says little about those far ahead. The weight of a target's
@@ -67,23 +66,19 @@ def fit_linear(train: Windows, val: Windows, *, num_calendar_features: int = 0) 
     for columns, of_strengths in zip(subsets, fitted, strict=True):
         for weights in of_strengths:
             _take_off_bias(weights, columns, level, num_rows)
-    linear, read = weigh(subsets, fitted), subsets[0]
-    of_windows, of_steps = _errors(linear, val)
-    if num_features > train.num_targets:
-        every = np.array([np.arange(len(gram))] * train.num_targets)
-        of_levels = weigh([every], [_ridge_weights(gram, moment, means, every)])
-        errors = _errors(of_levels, val)
-        if is_clearly_less(errors[0], of_windows, val.lookback + val.horizon):
-            linear, read, (of_windows, of_steps) = of_levels, every, errors
-    few = few_weights(train, gram, moment, read, of_steps, num_calendar_features)
-    if few is None:
+    linear = weigh(subsets, fitted)
+    if num_features == train.num_targets:
         return linear
-    if read is subsets[0]:
-        columns = np.array([np.arange(len(gram))] * train.num_targets)
-        _take_off_bias(few, columns, level, num_rows)
-    sparse = replace(linear, weights=few)
-    is_as_good = _errors(sparse, val)[0].mean() <= FEW_MAY_COST * of_windows.mean()
-    return sparse if is_as_good else linear
+    every = np.array([np.arange(len(gram))] * train.num_targets)
+    of_levels = weigh([every], [_ridge_weights(gram, moment, means, every)])
+    of_windows, of_steps = _errors(of_levels, val)
+    if not is_clearly_less(of_windows, _errors(linear, val)[0], val.lookback + val.horizon):
+        return linear
+    few = few_weights(train, gram, moment, of_levels.weights, of_steps, num_calendar_features)
+    of_few = _errors(replace(of_levels, weights=few), val)[1]
+    is_as_good = of_few.mean(axis=1) <= FEW_MAY_COST * of_steps.mean(axis=1)
+    weights = np.where(is_as_good[:, None, None], few, of_levels.weights)
+    return replace(of_levels, weights=weights)
 
 
 def is_clearly_less(errors: np.ndarray, others: np.ndarray, reach: int) -> bool:

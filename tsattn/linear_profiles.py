@@ -120,7 +120,7 @@ def summarize_linear(profile: pd.DataFrame) -> pd.DataFrame | None:
     """Return what the linear path rests on by feature, or None for a profile without such a path.
 
     Columns: `feature`, `role`, `contribution` (the mean sizes of its lags added up) and `peak_lag`,
-    in falling order.
+    in falling order; features that contribute nothing are left out.
     """
     rows = profile.drop(attention_rows(profile).index)
     if rows.empty:
@@ -130,4 +130,5 @@ def summarize_linear(profile: pd.DataFrame) -> pd.DataFrame | None:
     peaks = cells.loc[groups["mean"].idxmax()]
     summary = groups["mean"].sum().rename("contribution").reset_index()
     summary["peak_lag"] = peaks["lag_first"].to_numpy()
+    summary = summary[summary["contribution"] > 0]
     return summary.sort_values("contribution", ascending=False, kind="stable", ignore_index=True)

@@ -4,58 +4,58 @@ import numpy as np
 
 from tsattn.data.windows import Windows
 
+CLEARLY = 4  # standard errors
 _PENALTY = 1e-4  # in the standard errors alone: values are in standard deviations
 _ROUNDING = 1e-9
+_MOST_KEPT = 0.25
 
 
 def few_weights(
     windows: Windows,
     gram: np.ndarray,
     moment: np.ndarray,
-    columns: np.ndarray,
+    every_weight: np.ndarray,
     variances: np.ndarray,
     num_calendar_features: int,
-) -> np.ndarray | None:
+) -> np.ndarray:
     """Return the weights of a regression on those values whose weight is more than noise.
 
     Of all values together by least squares those are kept whose weight at some step is more than
-    √(2 ln m) standard errors, which the largest of m weights that are nothing but noise hardly
-    reaches (Donoho & Johnstone 1994, "Ideal spatial adaptation by wavelet shrinkage", Biometrika
-    81); they are then fitted by themselves. Windows that overlap ahead count as one.
+    `CLEARLY` standard errors; they are then fitted by themselves. As many windows count as follow
+    each other without overlap. A target with none of them, or with more than a quarter, keeps its
+    weights.
 
     Args:
         windows: The train windows.
-        gram: (regressors + 1, regressors + 1) mean over the windows of x xᵀ, see `regressors`.
+        gram: (regressors + 1, regressors + 1) mean over the windows of x xᵀ; x as `regressors`
+            makes it of the lags of all features.
         moment: (targets, regressors + 1, horizon) the same of x yᵀ, with y relative to the last
             value of the target.
-        columns: (targets, n) the lagged values, what is known ahead and the constant, the last,
-            that may be read, numbered like regressors.
-        variances: (targets, horizon) squared errors of a forecast like this.
+        every_weight: (targets, regressors + 1, horizon) the weights of all values.
+        variances: (targets, horizon) squared errors of these on other windows.
         num_calendar_features: How many of the last future inputs are calendar features.
 
     Returns:
-        The weights of `LinearBaseline`; None if a target has no value left.
+        The weights of `LinearBaseline`.
     """
     values = _values_of_regressors(windows, len(gram), num_calendar_features)
+    products = values @ gram @ values.T
+    inverse = np.linalg.inv(products + _PENALTY * np.eye(len(gram)))
     first = (windows.lookback - 1) * windows.values.shape[1]
-    weights = np.zeros(moment.shape)
-    for target, read in enumerate(columns):
+    weights = every_weight.copy()
+    for target, of_steps in enumerate(variances):
         last = first + target
-        of_values = values[read]
-        products = of_values @ gram @ of_values.T
-        answers = of_values @ (moment[target] + gram[:, [last]])
-        inverse = np.linalg.inv(products + _PENALTY * np.eye(len(read)))
-        noise = np.diag(inverse)[:, None] * variances[target] * windows.horizon / len(windows)
-        most = 2 * np.log(answers.size)
-        kept = (np.square(inverse @ answers) > most * noise).any(axis=1)
-        if not kept[:-1].any():
-            return None
-        kept[-1] = True
+        answers = values @ (moment[target] + gram[:, [last]])
+        noise = np.diag(inverse)[:, None] * of_steps * windows.horizon / len(windows)
+        kept = (np.square(inverse @ answers) > CLEARLY**2 * noise).any(axis=1)
+        kept[-1] = True  # the constant
+        if not 1 < kept.sum() <= _MOST_KEPT * len(kept):
+            continue
         own = products[np.ix_(kept, kept)]
         own += _ROUNDING * np.trace(own) / len(own) * np.eye(len(own))
-        weights[target] = of_values[kept].T @ np.linalg.solve(own, answers[kept])
+        weights[target] = values[kept].T @ np.linalg.solve(own, answers[kept])
         weights[target, last] -= 1  # relative to the last value
-    return weights.astype(np.float32)
+    return weights
 
 
 def _values_of_regressors(
