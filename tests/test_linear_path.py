@@ -1,5 +1,6 @@
 """The linear path: the layer, its share in the forecast, and what it rests on."""
 
+import json
 from dataclasses import replace
 
 import keras
@@ -7,13 +8,17 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from tsattn import FitOptions
 from tsattn.baselines import LinearBaseline, regressors
 from tsattn.blending import blend_linear_path, cautious_share
+from tsattn.cli.printing import print_explanation
 from tsattn.data.schema import Schema
 from tsattn.data.windows import make_windows
 from tsattn.layers import LinearPath
-from tsattn.linear_profiles import linear_frame
+from tsattn.linear_profiles import ALL_LINEAR, linear_frame
 from tsattn.models import WindowShape, build_forecaster
+from tsattn.pipeline.explaining import saved_explanation
+from tsattn.pipeline.fitting import fit, save
 from tsattn.profiles import ProfileSum
 from tsattn.running import run_batches
 
@@ -341,3 +346,34 @@ def test_linear_frame_leaves_out_targets_without_a_share() -> None:
     assert set(frame.feature) == {"wind"}
     assert frame.lag_first.tolist() == list(range(LOOKBACK, 0, -1))
     assert isinstance(frame, pd.DataFrame)
+
+
+def test_what_is_all_linear_path_is_shown_by_its_contributions(tmp_path, capsys) -> None:
+    generator = np.random.default_rng(8)
+    noise, wind = generator.normal(size=(2, 3000))
+    for row in range(1, 3000):
+        wind[row] += 0.9 * wind[row - 1]
+    times = pd.date_range("2024-01-01", periods=3000, freq="h")
+    frame = pd.DataFrame({"time": times, "load": noise / 2, "wind": wind, "rain": noise[::-1]})
+    frame.loc[2:, "load"] += wind[:-2]
+    options = FitOptions(
+        target="load", lookback=6, horizon=1, units=3, epochs=1, level="none", calendar="none"
+    )
+    save(fit(frame, options), tmp_path / "model")
+    explanation = saved_explanation(tmp_path / "model")
+    assert explanation.linear_shares == {"load": 1.0}
+    assert set(explanation.profile["measure"]) == {"nats", "contribution"}
+    print_explanation(explanation, None, as_json=False)
+    printed = capsys.readouterr().out
+    assert printed.splitlines()[1].split()[:3] == ["wind", "100.0%", "2"]
+    assert "rain  " not in printed.split("\n\n")[0]
+    assert "nats" not in printed
+    assert ALL_LINEAR in printed
+    print_explanation(explanation, None, as_json=True)
+    content = json.loads(capsys.readouterr().out)
+    assert content["summary"] == [content["summary"][0]]
+    assert content["linear_path"][0]["peak_lag"] == 2
+    assert {row["measure"] for row in content["profile"]} == {"nats", "contribution"}
+    page = (tmp_path / "model" / "report.html").read_text("utf-8")
+    assert ALL_LINEAR in page
+    assert "nats" not in page

@@ -85,6 +85,8 @@ def test_skill_is_the_share_of_the_error_that_is_gone(arrays):
     model, baseline = scored(actual + 1, actual), scored(actual + 2, actual)
     assert skill(model, baseline) == pytest.approx(0.75)
     assert skill(model, scored(actual, actual)) is None
+    assert skill(model, scored(actual + 1.000001, actual)) == 0
+    assert skill(scored(actual + 1.000001, actual), model) == 0
 
 
 def test_seasonal_naive_mae_by_hand():

@@ -12,6 +12,7 @@ from synthetic import SMALL, load_frame
 
 from tsattn import FitOptions
 from tsattn.cli import main
+from tsattn.linear_profiles import ALL_LINEAR
 from tsattn.model_directory import read_options
 from tsattn.page import build_page, write_page
 from tsattn.page.accuracy import verdict
@@ -120,7 +121,8 @@ def test_page_says_what_the_files_say(model_directory, csv_path) -> None:
     covered = metrics["test"]["intervals"]["80"]["coverage"]["overall"]
     assert re.search(rf" 80 %\s+{covered:.1%} ", text)
     assert "30 validation windows" in text
-    assert "The nats are how much information about each cell" in text
+    assert ALL_LINEAR in text
+    assert "A contribution is what the value of one feature at one lag adds" in text
     assert re.search(r"plan\s+future covariate", text)
     assert "307" in text
     assert str(csv_path) in text
@@ -153,6 +155,7 @@ def test_page_renders_ranking_and_verdict(evil_directory) -> None:
     [
         ({"linear": 0.25, "last_value": 0.5}, "25% below that of the best baseline, linear"),
         ({"linear": -0.25, "last_value": 0.5}, "linear (ridge regression) is better"),
+        ({"linear": 0.0, "last_value": 0.5}, "is that of the best baseline, linear"),
         ({"last_value": 0.5}, "50% below that of the best baseline, last value"),
     ],
 )

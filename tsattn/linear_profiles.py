@@ -8,6 +8,10 @@ from tsattn.data.calendar import calendar_names
 from tsattn.data.schema import Schema
 from tsattn.profiles import ProfileSum, attention_rows
 
+ALL_LINEAR = (
+    "The forecast is all linear path: the profile is its contributions, and the attention of the "
+    "network has no part in it."
+)
 LINEAR_MEANING = (
     "Beside the attention a linear path has a share of the forecast. Contribution: the sizes of "
     "what the lags of a feature add to the forecast through it, added up, in standard deviations "
@@ -114,6 +118,21 @@ def _cells(
         cells += [(name, "future", 1 - step) for step in steps for name in schema.future_covariates]
         cells += [(name, "future", 0) for name in calendar_names(schema.calendar or ())]
     return cells
+
+
+def without_idle_attention(profile: pd.DataFrame, shares: dict[str, float]) -> pd.DataFrame:
+    """Leave out the attention of networks that have no part in the forecast.
+
+    What is left of a target whose forecast is all linear path are the contributions to it.
+
+    Args:
+        profile: The columns of `attention/profile.csv`.
+        shares: Share of the linear path in the forecast of each target.
+    """
+    idle = [target for target, share in shares.items() if share >= 1]
+    is_attention = profile.index.isin(attention_rows(profile).index)
+    is_idle = profile["target"].isin(idle) | (0 < len(shares) == len(idle))
+    return profile if is_attention.all() else profile[~(is_attention & is_idle)]
 
 
 def summarize_linear(profile: pd.DataFrame) -> pd.DataFrame | None:

@@ -104,8 +104,14 @@ class ScoreSum:
 
 
 def skill(scores: Scores, baseline: Scores) -> float | None:
-    """Return 1 - MSE / MSE of the baseline; None where the baseline makes no error."""
-    return _number(1 - scores.mse / baseline.mse) if baseline.mse > 0 else None
+    """Return 1 - MSE / MSE of the baseline, 0 where these differ by rounding alone.
+
+    None where the baseline makes no error.
+    """
+    if not baseline.mse > 0:
+        return None
+    is_same = is_no_worse(scores.mse, baseline.mse) and is_no_worse(baseline.mse, scores.mse)
+    return 0.0 if is_same else _number(1 - scores.mse / baseline.mse)
 
 
 def is_no_worse(squared_error: float, other: float) -> bool:

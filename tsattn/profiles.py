@@ -252,6 +252,8 @@ def summarize_profile(profile: pd.DataFrame) -> pd.DataFrame:
     Means over the targets that read a channel and over the parts of the horizon are summed up. A
     segment of lags counts as one lag, that of its newest step.
 
+    A channel that has nothing at all is left out.
+
     Columns: `feature`; `role`, past or future, only if there are both; `mass`, its share of the
     whole, only where the scores rank features; `peak_lag`; `share` of the channel's own attention
     at the peak; `times_uniform`, that share divided by 1 / lags; `lags_for_half`, the number of
@@ -265,6 +267,8 @@ def summarize_profile(profile: pd.DataFrame) -> pd.DataFrame:
     rows = []
     for (name, role), group in cells.groupby(["feature", "role"], sort=False):
         mass = group["mean"].sum()
+        if not mass and whole:
+            continue
         shares = group["mean"].to_numpy() / (mass or 1.0)
         peak = int(np.argmax(shares))
         rows.append(

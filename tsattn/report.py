@@ -15,7 +15,7 @@ from tsattn.fitted import FittedForecaster, time_text
 from tsattn.forecasts import FLOAT_FORMAT
 from tsattn.horizon_profiles import horizon_frame
 from tsattn.json_files import write_json
-from tsattn.linear_profiles import linear_blocks
+from tsattn.linear_profiles import linear_blocks, without_idle_attention
 from tsattn.profile_frames import profile_frame
 from tsattn.profiles import CONTRIBUTION_UNIT, AttentionProfile, ranks_features
 from tsattn.rankings import feature_ranking
@@ -117,9 +117,10 @@ def write_attention(
         arrays["future_origins"] = evaluation.windows.origins[ahead.kept]
         arrays["future_channels"] = np.array(fitted.future_profile(ahead).channels[0])
     np.savez_compressed(directory / "windows.npz", **arrays)
-    unit = CONTRIBUTION_UNIT if profile.measure == "contribution" else ""
-    plots.save_figure(plots.plot_profile(frame, unit), plot_folder / "profile.png")
-    plots.save_figure(plots.plot_heatmap(frame, unit), plot_folder / "heatmap.png")
+    shown = without_idle_attention(frame, fitted.shares_by_target)
+    unit = CONTRIBUTION_UNIT if shown["measure"].iloc[0] == "contribution" else ""
+    plots.save_figure(plots.plot_profile(shown, unit), plot_folder / "profile.png")
+    plots.save_figure(plots.plot_heatmap(shown, unit), plot_folder / "heatmap.png")
     if evaluation.horizon_attention:
         horizon = horizon_frame(evaluation.horizon_attention, fitted.profile_target)
         horizon.to_csv(directory / "horizon.csv", index=False, float_format=FLOAT_FORMAT)

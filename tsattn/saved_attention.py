@@ -50,6 +50,16 @@ def read_faithfulness(directory: Path) -> dict[str, Any] | None:
     return content
 
 
+def read_linear_shares(directory: Path) -> dict[str, float]:
+    """Return the share of the linear path in the forecast of each target; none of old models."""
+    path = directory / "metrics.json"
+    shares = read_json(path).get("linear_path", {})
+    numbers = shares.values() if isinstance(shares, dict) else [shares]
+    if not all(isinstance(share, float | int) for share in numbers):
+        raise altered(path, "its linear_path has no share for each target")
+    return dict(shares)
+
+
 def _read_scores(
     path: Path,
     texts: Sequence[str],

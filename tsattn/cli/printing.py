@@ -13,7 +13,12 @@ from tsattn.data.registry import PUBLIC_DATASETS
 from tsattn.data.skipping import skipped_json
 from tsattn.data.windows import evenly_spaced
 from tsattn.horizon_profiles import HORIZON_MEANING, summarize_horizon
-from tsattn.linear_profiles import LINEAR_MEANING, summarize_linear
+from tsattn.linear_profiles import (
+    ALL_LINEAR,
+    LINEAR_MEANING,
+    summarize_linear,
+    without_idle_attention,
+)
 from tsattn.metrics import percent_lower
 from tsattn.outputs import explanation_path
 from tsattn.profiles import describe_scores, summarize_profile
@@ -89,11 +94,12 @@ def print_explanation(explanation: "Explanation", folder: Path | None, *, as_jso
     JSON has the profile as a whole, but of the horizon only the summary: `horizon.csv` has the
     rest, which may be half a million numbers.
     """
-    profile, summary = explanation.profile, summarize_profile(explanation.profile)
+    profile = without_idle_attention(explanation.profile, explanation.linear_shares)
+    summary = summarize_profile(profile)
     horizon = None if explanation.horizon is None else summarize_horizon(explanation.horizon)
-    linear = summarize_linear(profile)
+    linear = summarize_linear(explanation.profile)
     if as_json:
-        content = {"summary": summary, "profile": profile}
+        content = {"summary": summary, "profile": explanation.profile}
         content |= {} if explanation.ranking is None else {"ranking": explanation.ranking}
         content |= {} if horizon is None else {"horizon": horizon}
         content |= {} if linear is None else {"linear_path": linear}
@@ -107,6 +113,9 @@ def print_explanation(explanation: "Explanation", folder: Path | None, *, as_jso
     click.echo(table(summary, PROFILE_FORMATS))
     windows = int(profile["num_windows"].iloc[0])
     click.echo(f"\n{windows:,} window{'s' if windows > 1 else ''}. {describe_scores(profile)}")
+    is_all_linear = profile["measure"].iloc[0] != explanation.profile["measure"].iloc[0]
+    if is_all_linear:
+        click.echo(f"\n{ALL_LINEAR}")
     if explanation.ranking is not None:
         ranking = explanation.ranking
         ranking = ranking if ranking["target"].nunique() > 1 else ranking.drop(columns="target")
@@ -115,7 +124,7 @@ def print_explanation(explanation: "Explanation", folder: Path | None, *, as_jso
     if horizon is not None:
         shown = horizon.iloc[evenly_spaced(len(horizon), MAX_HORIZON_ROWS)]
         click.echo(f"\n{table(shown, PROFILE_FORMATS)}\n\n{HORIZON_MEANING}")
-    if linear is not None:
+    if linear is not None and not is_all_linear:
         click.echo(f"\n{table(linear.head(MAX_LINEAR_ROWS), PROFILE_FORMATS)}\n\n{LINEAR_MEANING}")
     if explanation.faithfulness is not None:
         click.echo(f"\n{_verdict(explanation.faithfulness)}")

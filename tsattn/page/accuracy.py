@@ -25,7 +25,9 @@ def verdict(block: dict[str, Any]) -> Markup:
         return Markup("")
     name = min(known, key=lambda each: known[each])
     skill, best = known[name], f"the best baseline, {_NAMES.get(name, name)}"
-    if skill >= 0:
+    if skill == 0:
+        return tag("p", f"The mean squared error is that of {best}.", class_="lead soft")
+    if skill > 0:
         text = f"The mean squared error is {skill:.0%} below that of {best}."
         return tag("p", text, class_="lead good")
     text = f"The baseline {_NAMES.get(name, name)} is better: its mean squared error is "

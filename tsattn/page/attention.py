@@ -5,11 +5,16 @@ from typing import Any
 
 import pandas as pd
 
-from tsattn.linear_profiles import LINEAR_MEANING, summarize_linear
+from tsattn.linear_profiles import (
+    ALL_LINEAR,
+    LINEAR_MEANING,
+    summarize_linear,
+    without_idle_attention,
+)
 from tsattn.page.heatmap import heatmap
 from tsattn.page.markup import Markup, bullets, figure, join, number, table, tag
 from tsattn.profiles import describe_scores, summarize_profile
-from tsattn.saved_attention import read_faithfulness, read_profile, read_ranking
+from tsattn.saved_attention import read_faithfulness, read_linear_shares, read_profile, read_ranking
 from tsattn.verdicts import (
     LEAST_AGREEMENT,
     LEAST_CHANGE,
@@ -65,26 +70,30 @@ def attention_section(directory: Path) -> Markup:
     """Return profile, ranking and verdict; nothing for a model without attention."""
     if not (directory / "attention" / "profile.csv").is_file():
         return Markup("")
-    profile = read_profile(directory)
+    whole = read_profile(directory)
+    profile = without_idle_attention(whole, read_linear_shares(directory))
+    is_linear = profile["measure"].iloc[0] != whole["measure"].iloc[0]
     summary = summarize_profile(profile)
     windows = int(profile["num_windows"].iloc[0])
     return join(
         tag("h2", "What the forecast rests on", id="attention"),
         _verdict(directory),
         _ranking(directory),
-        tag("h3", "Attention profile"),
+        tag("h3", "Profile" if is_linear else "Attention profile"),
+        tag("p", ALL_LINEAR) if is_linear else "",
         tag("p", f"Mean over {windows:,} windows. {describe_scores(profile)} {_CAUTION}"),
         heatmap(profile),
         table(
             [str(name).replace("_", " ") for name in summary],
             [_cells(row) for row in summary.head(MAX_ROWS).to_dict("records")],
-            caption=f"Where the attention of each feature peaks{_of(summary)}",
+            caption=f"Where {'each feature' if is_linear else 'the attention of each feature'} "
+            f"peaks{_of(summary)}",
             texts=1 + ("role" in summary),
         ),
         figure(
             directory / "plots" / "profile.png",
-            "The attention of each feature over the lags, with its spread; the table above has "
-            "the peaks.",
+            "The profile of each feature over the lags, with its spread; the table above has the "
+            "peaks.",
             "The profile with its spread over the windows (10 to 90 %).",
         ),
         figure(

@@ -99,7 +99,7 @@ def _strip(rows: pd.DataFrame, measure: str, largest: float, edges: tuple[int, i
         )
     peak = rows.iloc[int(np.argmax(rows["mean"].abs()))]
     where = _where(int(peak["lag_first"]), int(peak["lag_last"]))
-    label = f"peak at {where}: {number(float(peak['mean']))}"
+    label = f"peak at {where}: {number(float(peak['mean']))}" if peak["mean"] else "nothing"
     return tag(
         "svg",
         *rects,

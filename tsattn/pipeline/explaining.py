@@ -34,6 +34,7 @@ from tsattn.running import compile_for
 from tsattn.saved_attention import (
     read_faithfulness,
     read_horizon_profile,
+    read_linear_shares,
     read_profile,
     read_ranking,
 )
@@ -45,6 +46,7 @@ class Explanation(NamedTuple):
     profile: pd.DataFrame  # the columns of `attention/profile.csv`
     horizon: pd.DataFrame | None  # those of `attention/horizon.csv`; None without such a decoder
     ranking: pd.DataFrame | None  # those of `attention/ranking.csv`; None if nothing ranks features
+    linear_shares: dict[str, float]  # of the linear path in the forecast of each target
     faithfulness: dict[str, Any] | None = None  # what the test of the profile found; None: untested
     skipped: tuple[str, ...] = ()  # why, for each series of a panel that was left out
     num_series: int | None = None  # that the windows are of; None for a saved profile
@@ -66,6 +68,7 @@ def saved_explanation(model: str | Path) -> Explanation:
         profile=read_profile(directory),
         horizon=read_horizon_profile(directory) if is_recurrent else None,
         ranking=read_ranking(directory),
+        linear_shares=read_linear_shares(directory),
         faithfulness=read_faithfulness(directory),
     )
 
@@ -253,6 +256,7 @@ def explain_windows(
         profile=profile,
         horizon=horizon_frame(horizon, fitted.profile_target) if horizon else None,
         ranking=ranking_frame(fitted, evaluation, profile),
+        linear_shares=fitted.shares_by_target,
         skipped=shown.skipped,
         num_series=shown.num_series,
     )

@@ -99,7 +99,7 @@ def _most_uneven(part: pd.DataFrame, level: pd.Series) -> tuple[pd.DataFrame, bo
     distance = (part["mean"] - part["feature"].map(level)).abs().groupby(part["feature"]).sum()
     part = part[part["feature"].isin(distance.nlargest(MAX_PANELS).index)]
     peaks = part["mean"].abs().groupby(part["feature"]).max()
-    return part, bool(peaks.max() <= 10 * peaks.median())
+    return part, bool(peaks.max() <= 10 * peaks[peaks > 0].median())
 
 
 def _uniform(part: pd.DataFrame) -> pd.Series:
