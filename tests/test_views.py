@@ -235,7 +235,7 @@ def test_command_shows_one_window(model_directory, csv_path, tmp_path) -> None:
     given = ("explain", model_directory, "--data", csv_path, "--window", "2021-03-05T04:00")
     printed = run(*given, "-o", tmp_path / "window")
     assert printed.exit_code == 0, printed.output
-    assert "\n1 window. The nats" in printed.stdout
+    assert "\n1 window. A contribution" in printed.stdout
     assert (tmp_path / "window" / "heatmap.png").exists()
     assert set(pd.read_csv(tmp_path / "window" / "profile.csv")["num_windows"]) == {1}
 

@@ -121,7 +121,7 @@ def print_explanation(explanation: "Explanation", folder: Path | None, *, as_jso
         ranking = ranking if ranking["target"].nunique() > 1 else ranking.drop(columns="target")
         click.echo(f"\n{table(ranking.head(MAX_RANKING_ROWS), RANKING_FORMATS)}")
         click.echo(f"\n{RANKING_MEANING}.")
-    if horizon is not None:
+    if horizon is not None and not is_all_linear:
         shown = horizon.iloc[evenly_spaced(len(horizon), MAX_HORIZON_ROWS)]
         click.echo(f"\n{table(shown, PROFILE_FORMATS)}\n\n{HORIZON_MEANING}")
     if linear is not None and not is_all_linear:
