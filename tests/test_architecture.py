@@ -38,7 +38,7 @@ LAYERS = {
     "verdicts": (),
     "backtests": ("config",),
     "baselines": ("data",),
-    "sparse_fitting": ("data",),
+    "sparse_fitting": ("baselines", "data"),
     "linear_fitting": ("baselines", "data", "sparse_fitting"),
     "linear_profiles": ("baselines", "data", "profiles"),
     "forecasts": ("data", "outputs"),

@@ -371,7 +371,7 @@ def test_what_is_all_linear_path_is_shown_by_its_contributions(tmp_path, capsys)
     assert ALL_LINEAR in printed
     print_explanation(explanation, None, as_json=True)
     content = json.loads(capsys.readouterr().out)
-    assert content["summary"] == [content["summary"][0]]
+    assert [row["feature"] for row in content["summary"]] == ["wind"]
     assert content["linear_path"][0]["peak_lag"] == 2
     assert {row["measure"] for row in content["profile"]} == {"nats", "contribution"}
     page = (tmp_path / "model" / "report.html").read_text("utf-8")

@@ -152,6 +152,25 @@ def regressors(
     return np.concatenate([relative, *ahead, np.ones((count, 1), dtype=np.float32)], axis=1)
 
 
+def values_of_regressors(
+    windows: Windows, num_regressors: int, num_calendar_features: int
+) -> np.ndarray:
+    """Return the matrix that makes values as they are of `regressors` of all features.
+
+    (regressors + 1, regressors + 1): it adds the last value to what is relative to it.
+    """
+    num_features = windows.values.shape[1]
+    num_covariates = windows.future_values.shape[1] - num_calendar_features
+    values, first = np.eye(num_regressors), (windows.lookback - 1) * num_features
+    for feature in range(num_features):
+        values[feature:first:num_features, first + feature] = 1
+    ahead = slice(first + num_features, first + num_features + windows.horizon * num_covariates)
+    for covariate in range(num_covariates):
+        place = first + num_features - num_covariates + covariate
+        values[ahead][covariate::num_covariates, place] = 1
+    return values
+
+
 def _relative_to_last(batch: WindowBatch, num_calendar_features: int) -> WindowBatch:
     """Return windows with the known covariates, the last features, relative to the last value."""
     num_covariates = batch.future_inputs.shape[2] - num_calendar_features

@@ -125,7 +125,7 @@ def evaluate_windows(
         windows.lookback + windows.horizon,
         windows.num_targets * windows.lookback * windows.values.shape[1],
     )
-    means = mean_values(windows)
+    means = mean_values(windows) if linear_path else np.zeros(0)
     for index, batch, outputs in run_batches(model, windows):
         point, levels = point_and_quantiles(outputs[FORECAST], quantile_levels)
         actual = scaler.inverse_transform(batch.targets, columns)

@@ -67,12 +67,13 @@ def fit_linear(train: Windows, val: Windows, *, num_calendar_features: int = 0) 
         for weights in of_strengths:
             _take_off_bias(weights, columns, level, num_rows)
     linear = weigh(subsets, fitted)
-    if num_features == train.num_targets:
+    reach = val.lookback + val.horizon
+    if num_features == train.num_targets or not _num_blocks(len(val), reach):
         return linear
     every = np.array([np.arange(len(gram))] * train.num_targets)
     of_levels = weigh([every], [_ridge_weights(gram, moment, means, every)])
     of_windows, of_steps = _errors(of_levels, val)
-    if not is_clearly_less(of_windows, _errors(linear, val)[0], val.lookback + val.horizon):
+    if not is_clearly_less(of_windows, _errors(linear, val)[0], reach):
         return linear
     few = few_weights(train, gram, moment, of_levels.weights, of_steps, num_calendar_features)
     of_few = _errors(replace(of_levels, weights=few), val)[1]
@@ -93,12 +94,18 @@ def is_clearly_less(errors: np.ndarray, others: np.ndarray, reach: int) -> bool:
         others: (windows,) what they are compared with.
         reach: Rows that a window reads and forecasts.
     """
-    num_blocks = min(len(errors) // reach, _BLOCKS)
-    if num_blocks < _BLOCKS // 2:
+    num_blocks = _num_blocks(len(errors), reach)
+    if not num_blocks:
         return False
     blocks = np.array_split(others - errors, num_blocks)
     less = np.array([block.mean() for block in blocks])
     return bool(less.mean() > CLEARLY * less.std(ddof=1) / np.sqrt(num_blocks))
+
+
+def _num_blocks(num_windows: int, reach: int) -> int:
+    """Return how many blocks as long as a window reaches there are; 0 if that is too few."""
+    num_blocks = min(num_windows // reach, _BLOCKS)
+    return num_blocks if num_blocks >= _BLOCKS // 2 else 0
 
 
 def _errors(linear: LinearBaseline, windows: Windows) -> tuple[np.ndarray, np.ndarray]:

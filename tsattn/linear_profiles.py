@@ -120,6 +120,11 @@ def _cells(
     return cells
 
 
+def is_all_linear(shares: dict[str, float]) -> bool:
+    """Return whether the linear path has all of the forecast of every target."""
+    return bool(shares) and min(shares.values()) >= 1
+
+
 def without_idle_attention(profile: pd.DataFrame, shares: dict[str, float]) -> pd.DataFrame:
     """Leave out the attention of networks that have no part in the forecast.
 
@@ -131,7 +136,7 @@ def without_idle_attention(profile: pd.DataFrame, shares: dict[str, float]) -> p
     """
     idle = [target for target, share in shares.items() if share >= 1]
     is_attention = profile.index.isin(attention_rows(profile).index)
-    is_idle = profile["target"].isin(idle) | (0 < len(shares) == len(idle))
+    is_idle = profile["target"].isin(idle) | is_all_linear(shares)
     return profile if is_attention.all() else profile[~(is_attention & is_idle)]
 
 

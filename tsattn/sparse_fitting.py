@@ -2,6 +2,7 @@
 
 import numpy as np
 
+from tsattn.baselines import values_of_regressors
 from tsattn.data.windows import Windows
 
 CLEARLY = 4  # standard errors
@@ -38,7 +39,7 @@ def few_weights(
     Returns:
         The weights of `LinearBaseline`.
     """
-    values = _values_of_regressors(windows, len(gram), num_calendar_features)
+    values = values_of_regressors(windows, len(gram), num_calendar_features)
     products = values @ gram @ values.T
     inverse = np.linalg.inv(products + _PENALTY * np.eye(len(gram)))
     first = (windows.lookback - 1) * windows.values.shape[1]
@@ -56,19 +57,3 @@ def few_weights(
         weights[target] = values[kept].T @ np.linalg.solve(own, answers[kept])
         weights[target, last] -= 1  # relative to the last value
     return weights
-
-
-def _values_of_regressors(
-    windows: Windows, num_regressors: int, num_calendar_features: int
-) -> np.ndarray:
-    """Return the matrix that makes values as they are of regressors relative to the last value."""
-    num_features = windows.values.shape[1]
-    num_covariates = windows.future_values.shape[1] - num_calendar_features
-    values, first = np.eye(num_regressors), (windows.lookback - 1) * num_features
-    for feature in range(num_features):
-        values[feature:first:num_features, first + feature] = 1
-    ahead = slice(first + num_features, first + num_features + windows.horizon * num_covariates)
-    for covariate in range(num_covariates):
-        place = first + num_features - num_covariates + covariate
-        values[ahead][covariate::num_covariates, place] = 1
-    return values

@@ -16,6 +16,7 @@ from tsattn.horizon_profiles import HORIZON_MEANING, summarize_horizon
 from tsattn.linear_profiles import (
     ALL_LINEAR,
     LINEAR_MEANING,
+    is_all_linear,
     summarize_linear,
     without_idle_attention,
 )
@@ -113,18 +114,18 @@ def print_explanation(explanation: "Explanation", folder: Path | None, *, as_jso
     click.echo(table(summary, PROFILE_FORMATS))
     windows = int(profile["num_windows"].iloc[0])
     click.echo(f"\n{windows:,} window{'s' if windows > 1 else ''}. {describe_scores(profile)}")
-    is_all_linear = profile["measure"].iloc[0] != explanation.profile["measure"].iloc[0]
-    if is_all_linear:
+    is_linear = is_all_linear(explanation.linear_shares)
+    if is_linear:
         click.echo(f"\n{ALL_LINEAR}")
     if explanation.ranking is not None:
         ranking = explanation.ranking
         ranking = ranking if ranking["target"].nunique() > 1 else ranking.drop(columns="target")
         click.echo(f"\n{table(ranking.head(MAX_RANKING_ROWS), RANKING_FORMATS)}")
         click.echo(f"\n{RANKING_MEANING}.")
-    if horizon is not None and not is_all_linear:
+    if horizon is not None and not is_linear:
         shown = horizon.iloc[evenly_spaced(len(horizon), MAX_HORIZON_ROWS)]
         click.echo(f"\n{table(shown, PROFILE_FORMATS)}\n\n{HORIZON_MEANING}")
-    if linear is not None and not is_all_linear:
+    if linear is not None and not is_linear:
         click.echo(f"\n{table(linear.head(MAX_LINEAR_ROWS), PROFILE_FORMATS)}\n\n{LINEAR_MEANING}")
     if explanation.faithfulness is not None:
         click.echo(f"\n{_verdict(explanation.faithfulness)}")

@@ -8,6 +8,7 @@ import pandas as pd
 from tsattn.linear_profiles import (
     ALL_LINEAR,
     LINEAR_MEANING,
+    is_all_linear,
     summarize_linear,
     without_idle_attention,
 )
@@ -70,9 +71,9 @@ def attention_section(directory: Path) -> Markup:
     """Return profile, ranking and verdict; nothing for a model without attention."""
     if not (directory / "attention" / "profile.csv").is_file():
         return Markup("")
-    whole = read_profile(directory)
-    profile = without_idle_attention(whole, read_linear_shares(directory))
-    is_linear = profile["measure"].iloc[0] != whole["measure"].iloc[0]
+    linear_shares = read_linear_shares(directory)
+    profile = without_idle_attention(read_profile(directory), linear_shares)
+    is_linear = is_all_linear(linear_shares)
     summary = summarize_profile(profile)
     windows = int(profile["num_windows"].iloc[0])
     return join(
