@@ -62,7 +62,7 @@ LAYERS = {
     "window_groups": ("config", "data", "errors"),
     "profile_distance": ("profiles", "rankings"),
     "window_reasons": (
-        "attention_sums", "config", "data", "errors", "fitted", "linear_profiles",
+        "attention_sums", "cells", "config", "data", "errors", "fitted", "linear_profiles",
         "profile_frames", "profiles", "rankings", "tensor_names",
     ),
     "evaluation": (
@@ -80,7 +80,7 @@ LAYERS = {
     "plots": (),
     "profile_frames": ("fitted", "linear_profiles"),
     "report": (
-        "data", "evaluation", "fitted", "forecasts", "horizon_profiles", "json_files",
+        "cells", "data", "evaluation", "fitted", "forecasts", "horizon_profiles", "json_files",
         "linear_profiles", "plots", "profile_frames", "profiles", "rankings",
     ),
     "model_checks": (
@@ -94,9 +94,9 @@ LAYERS = {
         "backend", "baselines", "config", "data", "errors", "fitted", "json_files", "model_checks",
         "onnx_file", "onnx_forecaster", "outputs",
     ),
-    "saved_attention": ("model_checks", "model_directory"),
+    "saved_attention": ("cells", "model_checks", "model_directory"),
     "page": (
-        "config", "data", "linear_profiles", "metrics", "model_directory", "profiles",
+        "cells", "config", "data", "linear_profiles", "metrics", "model_directory", "profiles",
         "saved_attention", "verdicts",
     ),
     "exporting": ("backend", "data", "fitted", "layers", "onnx_file", "running"),

@@ -12,7 +12,7 @@ from synthetic import SMALL, load_frame
 
 import tsattn
 from tsattn import FitOptions
-from tsattn.cells import cell_masks, profile_cells
+from tsattn.cells import cell_masks, forecast_profile, largest_cells, profile_cells
 from tsattn.cli import main
 from tsattn.controls import uniform_attention, untrained
 from tsattn.errors import UsageError
@@ -23,6 +23,7 @@ from tsattn.models.forecaster import FORECAST
 from tsattn.occlusion import OccludedWindows
 from tsattn.pipeline.fitting import fit, save
 from tsattn.pipeline.measuring import measure
+from tsattn.rankings import feature_ranking
 from tsattn.running import model_inputs, run_batches
 
 
@@ -211,6 +212,50 @@ def test_cells_by_hand() -> None:
         ["a", 1, 4], ["b", 1, 4], ["plan", -1, 0],
     ]  # fmt: skip
     np.testing.assert_allclose(few.mass.sum(), cells.mass.sum())
+
+
+def test_what_the_forecast_rests_on_by_hand() -> None:
+    network = rows_of(
+        ("*", "y", "past", 1, 2, 3.0),
+        ("*", "y", "past", 3, 4, 1.0),
+        ("*", "z", "past", 1, 2, 2.0),
+        ("*", "z", "past", 3, 4, 0.0),
+    )
+    path = rows_of(
+        ("y", "y", "past", 2, 2, 0.1),
+        ("y", "y", "past", 3, 3, 0.3),
+        ("y", "plan", "future", -1, -1, 0.6),
+        measure="contribution",
+    )
+    profile = pd.concat([network, path], ignore_index=True).assign(num_windows=9)
+    shares = {"y": 0.5, "z": 0.0}
+    together = forecast_profile(profile, shares, targets_apart=False)
+    assert together is not None
+    assert set(together["measure"]) == {"forecast"}
+    assert set(together["target"]) == {"*"}
+    of_cell = {cell.name: cell.share for cell in largest_cells(together)}
+    assert of_cell == pytest.approx(
+        {
+            "y@lag1-2": 0.75 * 3 / 6 + 0.25 * 0.1,
+            "z@lag1-2": 0.75 * 2 / 6,
+            "y@lag3-4": 0.75 * 1 / 6 + 0.25 * 0.3,
+            "plan@step2": 0.25 * 0.6,
+        }
+    )
+    assert list(of_cell)[0] == "y@lag1-2"
+    ranking = feature_ranking(profile, profile["mean"].to_numpy()[None], shares)
+    pd.testing.assert_series_equal(
+        together.groupby(["feature", "role"])["mean"].sum(),
+        ranking.groupby(["feature", "role"])["share"].sum() / 2,
+        check_names=False,
+    )
+    apart = forecast_profile(profile, shares, targets_apart=True)
+    assert apart is not None
+    assert apart["mean"].tolist() == pytest.approx(
+        [0.25 * 3 / 4 + 0.025, 0.25 / 4 + 0.075, 0.5, 0, 0.15]
+    )
+    assert forecast_profile(profile, {}, targets_apart=True) is None
+    assert forecast_profile(profile.assign(kind="unit"), shares, targets_apart=True) is None
 
 
 def test_cells_of_shares_that_rank_nothing_compare_within_features() -> None:

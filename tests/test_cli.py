@@ -28,7 +28,8 @@ def test_fit_explain_predict_and_evaluate_in_one_command_each(csv_path, tmp_path
     explained = run("explain", model)
     assert explained.exit_code == 0
     assert "The forecast is all linear path: the profile is its contributions" in explained.stdout
-    assert explained.stdout.split()[:3] == ["feature", "role", "mass"]
+    assert explained.stdout.split()[:2] == ["cell", "share"]
+    assert "\nfeature" in explained.stdout
     predicted = run("predict", model, csv_path, "-o", tmp_path / "forecast.csv")
     assert predicted.exit_code == 0
     assert len(pd.read_csv(tmp_path / "forecast.csv")) == 3
@@ -345,7 +346,7 @@ def test_reverse_time_in_one_command_each(csv_path, tmp_path) -> None:
     assert fitted.exit_code == 0, fitted.output
     explained = run("explain", model)
     assert explained.exit_code == 0
-    assert explained.stdout.split()[:2] == ["feature", "mass"]
+    assert explained.stdout.split()[:2] == ["cell", "share"]
     assert "A contribution is what the value" in explained.stdout
     assert set(pd.read_csv(model / "attention" / "profile.csv").measure) == {"contribution"}
 

@@ -365,14 +365,18 @@ def test_what_is_all_linear_path_is_shown_by_its_contributions(tmp_path, capsys)
     assert set(explanation.profile["measure"]) == {"nats", "contribution"}
     print_explanation(explanation, None, as_json=False)
     printed = capsys.readouterr().out
-    assert printed.splitlines()[1].split()[:3] == ["wind", "100.0%", "2"]
-    assert "rain  " not in printed.split("\n\n")[0]
+    lines = [line.split() for line in printed.splitlines()]
+    assert lines[:3] == [["cell", "share"], ["wind@lag2", "100.0%"], []]
+    assert ["wind", "100.0%", "2"] in [line[:3] for line in lines]
+    assert "rain  " not in printed.split("low  ")[0]
     assert "nats" not in printed
     assert ALL_LINEAR in printed
     print_explanation(explanation, None, as_json=True)
     content = json.loads(capsys.readouterr().out)
     assert [row["feature"] for row in content["summary"]] == ["wind"]
     assert content["linear_path"][0]["peak_lag"] == 2
+    (cell,) = content["cells"]
+    assert cell["share"] == pytest.approx(1)
     assert {row["measure"] for row in content["profile"]} == {"nats", "contribution"}
     page = (tmp_path / "model" / "report.html").read_text("utf-8")
     assert ALL_LINEAR in page

@@ -369,6 +369,19 @@ def test_wrong_horizon_profile_is_refused(recurrent_directory, tmp_path, content
         saved_explanation(copy)
 
 
+@pytest.mark.parametrize(
+    ("column", "value"), [("lag_last", 10**12), ("lag_first", -(10**12)), ("lag_first", 12)]
+)
+def test_profile_of_lags_that_no_window_has_is_refused(copy, column: str, value: int) -> None:
+    path = copy / "attention" / "profile.csv"
+    table = pd.read_csv(path)
+    table.loc[3, column] = value
+    table.to_csv(path, index=False)
+    reseal(copy)
+    with pytest.raises(ModelDirectoryError, match="its lags are not those of a window"):
+        saved_explanation(copy)
+
+
 @pytest.mark.parametrize("name", ["NA", "null", "nan", "007"])
 def test_profile_keeps_every_feature_name(copy, name) -> None:
     path = copy / "attention" / "profile.csv"

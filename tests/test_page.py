@@ -11,6 +11,7 @@ import pytest
 from synthetic import SMALL, load_frame
 
 from tsattn import FitOptions
+from tsattn.cells import largest_cells
 from tsattn.cli import main
 from tsattn.linear_profiles import ALL_LINEAR
 from tsattn.model_directory import read_options
@@ -19,6 +20,7 @@ from tsattn.page.accuracy import verdict
 from tsattn.page.heatmap import MAX_CELLS, heatmap, profile_cells
 from tsattn.page.markup import Markup, join, moment, number, table, tag
 from tsattn.page.reproducing import fit_command
+from tsattn.pipeline.explaining import saved_explanation
 from tsattn.pipeline.fitting import fit, save
 from tsattn.saved_attention import read_profile
 
@@ -122,6 +124,12 @@ def test_page_says_what_the_files_say(model_directory, csv_path) -> None:
     assert re.search(rf" 80 %\s+{covered:.1%} ", text)
     assert "30 validation windows" in text
     assert ALL_LINEAR in text
+    cells = saved_explanation(model_directory).cells
+    assert cells is not None
+    first, second = largest_cells(cells)[:2]
+    shares = rf"{re.escape(first.name)}\s+{first.share:.1%}\s+{re.escape(second.name)}\s"
+    assert re.search(shares, text)
+    assert f"Full colour is {first.share:.1%} of the forecast" in text
     assert "A contribution is what the value of one feature at one lag adds" in text
     assert re.search(r"plan\s+future covariate", text)
     assert "307" in text
@@ -229,6 +237,9 @@ def test_heatmap_groups_the_lags_of_a_long_lookback(model_directory) -> None:
     lags = pd.DataFrame({"lag_first": range(1, count + 1), "mean": range(count)})
     cells = profile_cells(lags.assign(lag_last=lags.lag_first, **rows))
     assert cells.iloc[0].tolist() == ["a", 1, 3, 1.0]
+    rows["measure"] = "forecast"  # shares are added up
+    shares = profile_cells(lags.assign(lag_last=lags.lag_first, **rows))
+    assert shares.iloc[0].tolist() == ["a", 1, 3, 3.0]
     assert cells.lag_last.iloc[-1] == count
     assert len(cells) == -(-count // 3)
 

@@ -118,8 +118,14 @@ def test_saved_ranking_is_that_of_its_windows(model_directory, csv_path, result)
     assert ranking["share"].sum() == pytest.approx(1)
     again = tsattn.rank_features(model_directory, csv_path, split="test")
     pd.testing.assert_frame_equal(again, ranking, rtol=1e-3, check_dtype=False)
-    whole = explain_windows(result.fitted, csv_path).ranking  # 294 windows: 22 blocks
+    explained = explain_windows(result.fitted, csv_path)
+    cells, whole = explained.cells, explained.ranking  # 294 windows: 22 blocks
+    assert cells is not None
     assert whole is not None
+    of_features = cells.groupby(["feature", "role"])["mean"].sum()
+    np.testing.assert_allclose(
+        of_features[list(zip(whole["feature"], whole["role"], strict=True))], whole["share"]
+    )
     assert ((whole["low"] <= whole["share"]) & (whole["share"] <= whole["high"])).all()
 
 

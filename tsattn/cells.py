@@ -1,11 +1,12 @@
-"""The cells of a profile: what can be replaced in a window, and the mass that each is said to have.
+"""The cells of a profile: what a forecast rests on, and what can be replaced in a window.
 
-A cell is a feature at a lag, or at a segment of lags.
+A cell is a feature at a lag, at a segment of lags, or at a step that is known ahead.
 """
 
 import math
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -14,7 +15,44 @@ from tsattn.profiles import attention_rows, ranks_features
 from tsattn.rankings import mean_shares
 
 ALL_FEATURES = "*"
+FORECAST_MEANING = (
+    "Share: how much of the forecast rests on a feature at a lag, attention and linear path "
+    "together"
+)
 _COLUMNS = ("feature", "role", "lag_first", "lag_last")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Cell:
+    """A feature at a lag, a segment of lags, or a step that is known ahead."""
+
+    feature: str
+    role: str  # "past" or "future"
+    lag_first: int
+    lag_last: int
+    share: float  # of the forecast, attention and linear path together
+
+    @property
+    def name(self) -> str:
+        """Feature and lag, as in `temperature@lag3`, or step that is known ahead."""
+        place = f"step{1 - self.lag_first}" if self.role == "future" else f"lag{self.lag_first}"
+        if self.role == "past" and self.lag_last > self.lag_first:
+            place += f"-{self.lag_last}"
+        return f"{self.feature}@{place}"
+
+    def __str__(self) -> str:
+        digits = 0 if self.share >= 0.0995 else 1
+        return f"{self.name}: {self.share:.{digits}%}"
+
+    def to_json(self) -> dict[str, Any]:
+        """Return the cell as JSON-ready values: `lag_first` and `lag_last`, or `step`."""
+        ahead = self.role == "future"
+        place = (
+            {"step": 1 - self.lag_first}
+            if ahead
+            else {"lag_first": self.lag_first, "lag_last": self.lag_last}
+        )
+        return {"feature": self.feature, "role": self.role, **place, "share": self.share}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -57,35 +95,98 @@ def profile_cells(
     linear = linear_shares if ranks else dict.fromkeys(linear_shares, 0.0)
     shares = mean_shares(rows, rows["mean"].to_numpy(), linear, targets_apart=targets_apart)
     is_feature = rows["kind"].iloc[0] == "feature"
-    named = (
-        rows.assign(mass=shares) if is_feature else rows.assign(mass=shares, feature=ALL_FEATURES)
-    )
-    keys = ["feature", "role", "lag_first"]
-    attention = attention_rows(named).groupby(keys, sort=False)["lag_last"].max().reset_index()
-    longest = math.ceil(len(attention) / most)
-    tables, masses = [], []
-    for (feature, role), part in attention.groupby(["feature", "role"], sort=False):
-        part = part.sort_values("lag_first")
-        edges = part["lag_first"].to_numpy()[::longest]
-        ends = np.append(
-            part["lag_last"].to_numpy()[longest - 1 :: longest], part["lag_last"].max()
-        )
-        own = named[(named["feature"] == feature) & (named["role"] == role)]
-        own = own[own["lag_first"].between(edges[0], part["lag_last"].max())]
-        place = np.searchsorted(edges, own["lag_first"], side="right") - 1
-        masses.append(np.bincount(place, own["mass"], len(edges)))
-        tables.append(
-            pd.DataFrame({"lag_first": edges, "lag_last": ends[: len(edges)]}).assign(
-                feature=str(feature), role=str(role)
-            )
-        )
-    table = pd.concat(tables, ignore_index=True)
+    table, number = merged_cells(rows if is_feature else rows.assign(feature=ALL_FEATURES))
+    table["mass"] = np.bincount(number, shares, len(table))
+    table = table[: number[: len(attention_rows(rows))].max() + 1]  # its cells come first
+    longest = math.ceil(len(table) / most)
+    parts = [
+        _put_together(part.sort_values("lag_first"), longest)
+        for _, part in table.groupby(["feature", "role"], sort=False)
+    ]
+    table = pd.concat(parts, ignore_index=True)
     number = table.groupby(["feature", "role"], sort=False).ngroup().to_numpy()
     return Cells(
-        table=table,
-        mass=np.concatenate(masses),
+        table=table[list(_COLUMNS)],
+        mass=table["mass"].to_numpy(),
         groups=np.zeros(len(table), int) if ranks or not is_feature else number,
         by_feature=number,
+    )
+
+
+def _put_together(cells: pd.DataFrame, longest: int) -> pd.DataFrame:
+    """Return the cells of a feature, so many next to one another put together to one."""
+    starts = np.arange(0, len(cells), longest)
+    return cells.iloc[starts].assign(
+        lag_last=np.maximum.reduceat(cells["lag_last"].to_numpy(), starts),
+        mass=np.add.reduceat(cells["mass"].to_numpy(), starts),
+    )
+
+
+def largest_cells(forecast: pd.DataFrame) -> list[Cell]:
+    """Return the cells of a `forecast_profile` that have a share, in falling order."""
+    table = forecast[forecast["mean"] > 0].sort_values("mean", ascending=False, kind="stable")
+    return [
+        Cell(feature=feature, role=role, lag_first=first, lag_last=last, share=share)
+        for feature, role, first, last, share in table[[*_COLUMNS, "mean"]].itertuples(index=False)
+    ]
+
+
+def merged_cells(rows: pd.DataFrame) -> tuple[pd.DataFrame, np.ndarray]:
+    """Return the cells of a profile, and the number of the cell that each row belongs to.
+
+    Every cell of the attention is one; what the linear path reads of the same feature at the same
+    lag, or at one of the same segment, belongs to it; the rest are cells of their own, which come
+    last.
+
+    Args:
+        rows: Rows in the columns of `attention/profile.csv`, those of the attention first.
+
+    Returns:
+        `feature, role, lag_first, lag_last`, and (rows,) numbers.
+    """
+    cells: list[tuple[str, str, int, int]] = []
+    places: dict[tuple[str, str, int], int] = {}
+    numbers = []
+    columns = (rows[name].tolist() for name in _COLUMNS)
+    for feature, role, first, last in zip(*columns, strict=True):
+        if (feature, role, first) not in places:
+            places |= {(feature, role, lag): len(cells) for lag in range(first, last + 1)}
+            cells.append((feature, role, first, last))
+        numbers.append(places[feature, role, first])
+    return pd.DataFrame(cells, columns=list(_COLUMNS)), np.array(numbers)
+
+
+def forecast_profile(
+    profile: pd.DataFrame, linear_shares: Mapping[str, float], *, targets_apart: bool
+) -> pd.DataFrame | None:
+    """Return what the forecast rests on, attention and linear path put together.
+
+    Args:
+        profile: Rows in the columns of `attention/profile.csv`.
+        linear_shares: Share of the linear path in the forecast of each target.
+        targets_apart: Whether the network of a target reads none of the other targets.
+
+    Returns:
+        A row of measure "forecast" for each cell, in columns of `attention/profile.csv`. The means
+        are shares in the forecast, see `tsattn.rankings.cell_shares`, of all parts of the horizon
+        together and on average over the targets; they sum to 1, or to less where the attention has
+        no mass at all. None where the scores do not compare features, or no shares are known.
+    """
+    if not linear_shares or not ranks_features(profile):
+        return None
+    shares = mean_shares(
+        profile, profile["mean"].to_numpy(), linear_shares, targets_apart=targets_apart
+    )
+    table, number = merged_cells(profile)
+    first = profile.iloc[0]
+    return table.assign(
+        target=next(iter(linear_shares)) if len(linear_shares) == 1 else "*",
+        kind=first["kind"],
+        horizon_first=1,
+        horizon_last=profile["horizon_last"].max(),
+        measure="forecast",
+        mean=np.bincount(number, shares, len(table)),
+        num_windows=first["num_windows"],
     )
 
 

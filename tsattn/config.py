@@ -139,6 +139,11 @@ class FitOptions:
     seed: int = 0
     backend: str | None = None
 
+    @property
+    def targets_apart(self) -> bool:
+        """Whether the network of a target reads none of the other targets."""
+        return self.encoder == "per-feature"
+
 
 def require(condition: bool, rule: str, received: str, remedy: str) -> None:
     """Raise a UsageError unless the condition holds."""

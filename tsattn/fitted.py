@@ -124,7 +124,7 @@ class FittedForecaster:
     @property
     def targets_apart(self) -> bool:
         """Whether the network of a target reads none of the other targets."""
-        return self.options.encoder == "per-feature"
+        return self.options.targets_apart
 
     def profile(self, attention: ProfileSum) -> AttentionProfile:
         """Return the attention profile of the scores added up."""

@@ -9,6 +9,7 @@ import numpy as np
 import pandas as pd
 
 from tsattn import plots
+from tsattn.cells import forecast_profile
 from tsattn.data.series import TimeSeries
 from tsattn.evaluation import UNITS, Evaluation
 from tsattn.fitted import FittedForecaster, time_text
@@ -120,7 +121,10 @@ def write_attention(
     shown = without_idle_attention(frame, fitted.shares_by_target)
     unit = CONTRIBUTION_UNIT if shown["measure"].iloc[0] == "contribution" else ""
     plots.save_figure(plots.plot_profile(shown, unit), plot_folder / "profile.png")
-    plots.save_figure(plots.plot_heatmap(shown, unit), plot_folder / "heatmap.png")
+    shares, apart = fitted.shares_by_target, fitted.targets_apart
+    cells = forecast_profile(frame, shares, targets_apart=apart)
+    heatmap = plots.plot_heatmap(shown, unit) if cells is None else plots.plot_heatmap(cells)
+    plots.save_figure(heatmap, plot_folder / "heatmap.png")
     if evaluation.horizon_attention:
         horizon = horizon_frame(evaluation.horizon_attention, fitted.profile_target)
         horizon.to_csv(directory / "horizon.csv", index=False, float_format=FLOAT_FORMAT)

@@ -7,8 +7,9 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from tsattn.cells import forecast_profile
 from tsattn.model_checks import altered, reading
-from tsattn.model_directory import read_json
+from tsattn.model_directory import read_json, read_options
 
 FAITHFULNESS = "faithfulness.json"  # in the folder of the profile
 _PROFILE_TEXTS = ("target", "feature", "kind", "role", "measure")
@@ -20,8 +21,19 @@ _HORIZON_COUNTS = ("horizon_step", "lag", "num_windows")
 
 def read_profile(directory: Path) -> pd.DataFrame:
     """Return the saved attention profile; raise a ModelDirectoryError if that fails."""
-    path = directory / "attention" / "profile.csv"
-    return _read_scores(path, _PROFILE_TEXTS, _PROFILE_COUNTS, _PROFILE_NUMBERS)
+    path, options = directory / "attention" / "profile.csv", read_options(directory)
+    profile = _read_scores(path, _PROFILE_TEXTS, _PROFILE_COUNTS, _PROFILE_NUMBERS)
+    first, last = profile["lag_first"], profile["lag_last"]
+    inside = first.ge(1 - (options.horizon or 1)) & last.le(options.lookback or 1)
+    if not (inside & first.le(last)).all():
+        raise altered(path, "its lags are not those of a window")
+    return profile
+
+
+def read_forecast_profile(directory: Path, profile: pd.DataFrame) -> pd.DataFrame | None:
+    """Return `tsattn.cells.forecast_profile` of a saved profile."""
+    shares, options = read_linear_shares(directory), read_options(directory)
+    return forecast_profile(profile, shares, targets_apart=options.targets_apart)
 
 
 def read_horizon_profile(directory: Path) -> pd.DataFrame:

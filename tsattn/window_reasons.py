@@ -1,12 +1,12 @@
 """What the forecast of each single window rests on: its largest cells."""
 
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 import pandas as pd
 
 from tsattn.attention_sums import AttentionSums, parts_of_batch
+from tsattn.cells import Cell, merged_cells
 from tsattn.config import require
 from tsattn.data.windows import WindowBatch
 from tsattn.errors import UsageError
@@ -17,34 +17,6 @@ from tsattn.profiles import ProfileSum, attention_rows, describe_scores, ranks_f
 from tsattn.rankings import cell_shares
 
 _PARTS = ["horizon_first", "horizon_last"]
-
-
-@dataclass(frozen=True, kw_only=True)
-class Cell:
-    """A feature at a lag, a segment of lags, or a step that is known ahead."""
-
-    feature: str
-    role: str  # "past" or "future"
-    lag_first: int
-    lag_last: int
-    share: float  # of the forecast, attention and linear path together
-
-    def __str__(self) -> str:
-        place = f"step{1 - self.lag_first}" if self.role == "future" else f"lag{self.lag_first}"
-        if self.role == "past" and self.lag_last > self.lag_first:
-            place += f"-{self.lag_last}"
-        digits = 0 if self.share >= 0.0995 else 1
-        return f"{self.feature}@{place}: {self.share:.{digits}%}"
-
-    def to_json(self) -> dict[str, Any]:
-        """Return the cell as JSON-ready values: `lag_first` and `lag_last`, or `step`."""
-        ahead = self.role == "future"
-        place = (
-            {"step": 1 - self.lag_first}
-            if ahead
-            else {"lag_first": self.lag_first, "lag_last": self.lag_last}
-        )
-        return {"feature": self.feature, "role": self.role, **place, "share": self.share}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -182,7 +154,7 @@ def _parts_of(rows: pd.DataFrame, fitted: FittedForecaster) -> list[_Part]:
         for first, last in network[_PARTS].drop_duplicates().itertuples(index=False):
             of_part = network.index[network["horizon_first"] == first]
             used = np.flatnonzero(rows.index.isin(of_part) | is_linear)
-            cells, number = _merged(rows.iloc[used])
+            table, number = merged_cells(rows.iloc[used])
             parts.append(
                 _Part(
                     target=target,
@@ -192,25 +164,7 @@ def _parts_of(rows: pd.DataFrame, fitted: FittedForecaster) -> list[_Part]:
                     not_read=tuple(name for name in targets if name != target and is_apart),
                     rows=used,
                     number=number,
-                    cells=cells,
+                    cells=list(table.itertuples(index=False, name=None)),
                 )
             )
     return parts
-
-
-def _merged(rows: pd.DataFrame) -> tuple[list[tuple[str, str, int, int]], np.ndarray]:
-    """Return cells, and the number of the cell that each row belongs to.
-
-    Every row of the attention is a cell; what the linear path reads of the same feature at the same
-    lag, or at one of the same segment, belongs to it; the rest are cells of their own.
-    """
-    cells: list[tuple[str, str, int, int]] = []
-    places: dict[tuple[str, str, int], int] = {}
-    numbers = []
-    columns = (rows[name].tolist() for name in ("feature", "role", "lag_first", "lag_last"))
-    for feature, role, first, last in zip(*columns, strict=True):  # the attention comes first
-        if (feature, role, first) not in places:
-            places |= {(feature, role, lag): len(cells) for lag in range(first, last + 1)}
-            cells.append((feature, role, first, last))
-        numbers.append(places[feature, role, first])
-    return cells, np.array(numbers)

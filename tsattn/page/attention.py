@@ -5,6 +5,7 @@ from typing import Any
 
 import pandas as pd
 
+from tsattn.cells import FORECAST_MEANING, largest_cells
 from tsattn.linear_profiles import (
     ALL_LINEAR,
     LINEAR_MEANING,
@@ -15,7 +16,13 @@ from tsattn.linear_profiles import (
 from tsattn.page.heatmap import heatmap
 from tsattn.page.markup import Markup, bullets, figure, join, number, table, tag
 from tsattn.profiles import describe_scores, summarize_profile
-from tsattn.saved_attention import read_faithfulness, read_linear_shares, read_profile, read_ranking
+from tsattn.saved_attention import (
+    read_faithfulness,
+    read_forecast_profile,
+    read_linear_shares,
+    read_profile,
+    read_ranking,
+)
 from tsattn.verdicts import (
     LEAST_AGREEMENT,
     LEAST_CHANGE,
@@ -26,6 +33,7 @@ from tsattn.verdicts import (
 )
 
 MAX_ROWS = 20
+MAX_CELLS = 10
 _VERDICTS = {
     "trust": ("This profile can be trusted.", "good"),
     "weak": ("The evidence for this profile is weak.", "soft"),
@@ -72,18 +80,21 @@ def attention_section(directory: Path) -> Markup:
     if not (directory / "attention" / "profile.csv").is_file():
         return Markup("")
     linear_shares = read_linear_shares(directory)
-    profile = without_idle_attention(read_profile(directory), linear_shares)
+    saved = read_profile(directory)
+    cells = read_forecast_profile(directory, saved)
+    profile = without_idle_attention(saved, linear_shares)
     is_linear = is_all_linear(linear_shares)
     summary = summarize_profile(profile)
     windows = int(profile["num_windows"].iloc[0])
     return join(
         tag("h2", "What the forecast rests on", id="attention"),
         _verdict(directory),
+        "" if cells is None else _forecast(cells),
         _ranking(directory),
         tag("h3", "Profile" if is_linear else "Attention profile"),
         tag("p", ALL_LINEAR) if is_linear else "",
         tag("p", f"Mean over {windows:,} windows. {describe_scores(profile)} {_CAUTION}"),
-        heatmap(profile),
+        heatmap(profile) if cells is None else "",
         table(
             [str(name).replace("_", " ") for name in summary],
             [_cells(row) for row in summary.head(MAX_ROWS).to_dict("records")],
@@ -135,6 +146,19 @@ def _linear(profile: pd.DataFrame) -> Markup:
             caption=f"Contributions to the linear path{_of(linear)}",
             texts=2,
         ),
+    )
+
+
+def _forecast(cells: pd.DataFrame) -> Markup:
+    """Return the heat map and the largest cells of what the forecast rests on."""
+    largest = largest_cells(cells)
+    rows = [[cell.name, number(cell.share, "{:.1%}")] for cell in largest[:MAX_CELLS]]
+    of = f" (the first {MAX_CELLS} of {len(largest):,})" if len(largest) > MAX_CELLS else ""
+    return join(
+        tag("h3", "Features and lags"),
+        tag("p", f"{FORECAST_MEANING}. Mean over {int(cells['num_windows'].iloc[0]):,} windows."),
+        heatmap(cells),
+        table(["feature, lag or step", "share"], rows, caption=f"The largest shares{of}", texts=1),
     )
 
 

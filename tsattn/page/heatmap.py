@@ -8,14 +8,20 @@ from tsattn.profiles import attention_rows
 
 MAX_FEATURES = 40
 MAX_CELLS = 400  # of a feature; more lags are drawn in groups
-_UNITS = {"share": "of the attention", "nats": "nats", "contribution": "standard deviations"}
+_UNITS = {
+    "share": "of the attention",
+    "nats": "nats",
+    "contribution": "standard deviations",
+    "forecast": "of the forecast",
+}
 
 
 def profile_cells(profile: pd.DataFrame) -> pd.DataFrame:
     """Return `feature, lag_first, lag_last, mean` of the attention.
 
     The mean is that over the targets that read a feature and over the parts of the horizon; the
-    lags of a long lookback are put into groups, each with the mean over its lags.
+    lags of a long lookback are put into groups, each with the mean over its lags, or the sum of
+    their shares in the forecast.
     """
     rows = attention_rows(profile)
     keys = ["feature", "lag_first", "lag_last"]
@@ -24,8 +30,9 @@ def profile_cells(profile: pd.DataFrame) -> pd.DataFrame:
     if lags > MAX_CELLS:
         group = (cells["lag_first"] - 1) // -(-lags // MAX_CELLS)
         grouped = cells.groupby(["feature", group.rename("group")], sort=False)
+        together = "sum" if rows["measure"].iloc[0] == "forecast" else "mean"
         cells = grouped.agg(
-            lag_first=("lag_first", "min"), lag_last=("lag_last", "max"), mean=("mean", "mean")
+            lag_first=("lag_first", "min"), lag_last=("lag_last", "max"), mean=("mean", together)
         ).reset_index()[[*keys, "mean"]]
     return cells
 
@@ -47,7 +54,7 @@ def heatmap(profile: pd.DataFrame) -> Markup:
     left_out = cells["feature"].nunique() - len(names)
     more = f"; the {left_out} with the least are left out" if left_out else ""
     ends = tag("div", *(tag("span", _where(lag, lag)) for lag in edges), class_="ends")
-    caption = f"Features by lags. Full colour is {number(largest)} {_UNITS[measure]}{more}."
+    caption = f"Features by lags. Full colour is {_amount(largest, measure)}{more}."
     return join(
         tag(
             "table",
@@ -60,6 +67,12 @@ def heatmap(profile: pd.DataFrame) -> Markup:
             class_="heat",
         )
     )
+
+
+def _amount(value: float, measure: str) -> str:
+    """Say how much a cell has."""
+    form = "{:.1%}" if measure == "forecast" else "{:.4g}"
+    return f"{number(value, form)} {_UNITS[measure]}"
 
 
 def _shown(cells: pd.DataFrame) -> list[str]:
@@ -85,7 +98,7 @@ def _strip(rows: pd.DataFrame, measure: str, largest: float, edges: tuple[int, i
         rects.append(
             tag(
                 "g",
-                tag("title", f"{where}: {number(float(mean))} {_UNITS[measure]}"),
+                tag("title", f"{where}: {_amount(float(mean), measure)}"),
                 tag(
                     "rect",
                     x=f"{oldest - last:.0f}",
@@ -99,7 +112,8 @@ def _strip(rows: pd.DataFrame, measure: str, largest: float, edges: tuple[int, i
         )
     peak = rows.iloc[int(np.argmax(rows["mean"].abs()))]
     where = _where(int(peak["lag_first"]), int(peak["lag_last"]))
-    label = f"peak at {where}: {number(float(peak['mean']))}" if peak["mean"] else "nothing"
+    amount = _amount(float(peak["mean"]), measure)
+    label = f"peak at {where}: {amount}" if peak["mean"] else "nothing"
     return tag(
         "svg",
         *rects,

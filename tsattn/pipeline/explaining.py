@@ -7,6 +7,7 @@ from typing import Any, NamedTuple
 
 import pandas as pd
 
+from tsattn.cells import forecast_profile
 from tsattn.config import require
 from tsattn.errors import DataError, UsageError
 from tsattn.horizon_profiles import horizon_frame
@@ -33,6 +34,7 @@ from tsattn.report import ranking_frame, write_attention
 from tsattn.running import compile_for
 from tsattn.saved_attention import (
     read_faithfulness,
+    read_forecast_profile,
     read_horizon_profile,
     read_linear_shares,
     read_profile,
@@ -47,6 +49,7 @@ class Explanation(NamedTuple):
     horizon: pd.DataFrame | None  # those of `attention/horizon.csv`; None without such a decoder
     ranking: pd.DataFrame | None  # those of `attention/ranking.csv`; None if nothing ranks features
     linear_shares: dict[str, float]  # of the linear path in the forecast of each target
+    cells: pd.DataFrame | None  # see `tsattn.cells.forecast_profile`
     faithfulness: dict[str, Any] | None = None  # what the test of the profile found; None: untested
     skipped: tuple[str, ...] = ()  # why, for each series of a panel that was left out
     num_series: int | None = None  # that the windows are of; None for a saved profile
@@ -64,11 +67,13 @@ def saved_explanation(model: str | Path) -> Explanation:
     options = read_options(directory)
     check_attention(options.attention)
     is_recurrent = options.decoder == "recurrent"
+    profile = read_profile(directory)
     return Explanation(
-        profile=read_profile(directory),
+        profile=profile,
         horizon=read_horizon_profile(directory) if is_recurrent else None,
         ranking=read_ranking(directory),
         linear_shares=read_linear_shares(directory),
+        cells=read_forecast_profile(directory, profile),
         faithfulness=read_faithfulness(directory),
     )
 
@@ -257,6 +262,9 @@ def explain_windows(
         horizon=horizon_frame(horizon, fitted.profile_target) if horizon else None,
         ranking=ranking_frame(fitted, evaluation, profile),
         linear_shares=fitted.shares_by_target,
+        cells=forecast_profile(
+            profile, fitted.shares_by_target, targets_apart=fitted.targets_apart
+        ),
         skipped=shown.skipped,
         num_series=shown.num_series,
     )

@@ -30,13 +30,15 @@ _MEASURES = {
     "share": "share of attention",
     "nats": "information (nats)",
     "contribution": "contribution to the forecast",
+    "forecast": "share of the forecast",
 }
 # What an axis means where its name does not say it.
 _MEANINGS = {
     "contribution": (
         "a contribution: what a feature's value at a lag adds to the forecast or takes off it "
         "(mean size over the horizon)"
-    )
+    ),
+    "forecast": "a share of the forecast: how much of it rests on a feature at a lag",
 }
 _KINDS = {
     "feature": "feature",
@@ -150,7 +152,7 @@ def plot_heatmap(profile: pd.DataFrame, unit: str = "") -> Figure:
         extent=(edges.min(), edges.max(), len(features) - 0.5, -0.5),
     )
     label = wrap(f"mean {with_unit(_MEASURES[measure], unit)}", 28) + set_colours(drawn, image)
-    percent = PercentFormatter(1.0) if measure == "share" else None
+    percent = PercentFormatter(1.0) if measure in ("share", "forecast") else None
     bar = figure.colorbar(drawn, ax=axes, format=percent, pad=0.01, aspect=25)
     bar.set_label(label, parse_math=False)
     ticks = np.arange(0, len(features), math.ceil(len(features) / most_labels))
