@@ -12,7 +12,13 @@ from synthetic import SMALL, load_frame
 
 import tsattn
 from tsattn import FitOptions
-from tsattn.cells import cell_masks, forecast_profile, largest_cells, profile_cells
+from tsattn.cells import (
+    cell_masks,
+    describe_forecast,
+    forecast_profile,
+    largest_cells,
+    profile_cells,
+)
 from tsattn.cli import main
 from tsattn.controls import uniform_attention, untrained
 from tsattn.errors import UsageError
@@ -243,6 +249,7 @@ def test_what_the_forecast_rests_on_by_hand() -> None:
         }
     )
     assert list(of_cell)[0] == "y@lag1-2"
+    assert "on average over the targets" in describe_forecast(together)
     ranking = feature_ranking(profile, profile["mean"].to_numpy()[None], shares)
     pd.testing.assert_series_equal(
         together.groupby(["feature", "role"])["mean"].sum(),

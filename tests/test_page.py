@@ -137,6 +137,17 @@ def test_page_says_what_the_files_say(model_directory, csv_path) -> None:
     assert "Can it be trusted?" not in text
 
 
+def test_page_shows_no_decoder_that_has_no_part_in_the_forecast(model_directory, tmp_path) -> None:
+    model = tmp_path / "model"
+    shutil.copytree(model_directory, model)
+    shutil.copy(model / "plots" / "profile.png", model / "plots" / "horizon_heatmap.png")
+    assert "decoder looks at" not in build_page(model)
+    metrics = json.loads((model / "metrics.json").read_text("utf-8"))
+    metrics["linear_path"] = {"load": 0.5}
+    (model / "metrics.json").write_text(json.dumps(metrics), "utf-8")
+    assert "decoder looks at" in build_page(model)
+
+
 def test_page_holds_column_names_as_text(evil_directory) -> None:
     page = (evil_directory / "report.html").read_text("utf-8")
     assert html.escape(EVIL) in page

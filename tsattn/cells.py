@@ -15,10 +15,6 @@ from tsattn.profiles import attention_rows, ranks_features
 from tsattn.rankings import mean_shares
 
 ALL_FEATURES = "*"
-FORECAST_MEANING = (
-    "Share: how much of the forecast rests on a feature at a lag, attention and linear path "
-    "together"
-)
 _COLUMNS = ("feature", "role", "lag_first", "lag_last")
 
 
@@ -119,6 +115,15 @@ def _put_together(cells: pd.DataFrame, longest: int) -> pd.DataFrame:
     return cells.iloc[starts].assign(
         lag_last=np.maximum.reduceat(cells["lag_last"].to_numpy(), starts),
         mass=np.add.reduceat(cells["mass"].to_numpy(), starts),
+    )
+
+
+def describe_forecast(forecast: pd.DataFrame) -> str:
+    """Return a sentence that says what the shares of a `forecast_profile` mean."""
+    over = ", on average over the targets" if forecast["target"].iloc[0] == "*" else ""
+    return (
+        "Share: how much of the forecast rests on a feature at a lag, attention and linear path "
+        f"together{over}."
     )
 
 

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import click
 import pandas as pd
 
-from tsattn.cells import FORECAST_MEANING, largest_cells
+from tsattn.cells import describe_forecast, largest_cells
 from tsattn.data.registry import PUBLIC_DATASETS
 from tsattn.data.skipping import skipped_json
 from tsattn.data.windows import evenly_spaced
@@ -101,7 +101,8 @@ def print_explanation(explanation: "Explanation", folder: Path | None, *, as_jso
     summary = summarize_profile(profile)
     horizon = None if explanation.horizon is None else summarize_horizon(explanation.horizon)
     linear = summarize_linear(explanation.profile)
-    largest = [] if explanation.cells is None else largest_cells(explanation.cells)
+    cells = explanation.cells
+    largest = [] if cells is None else largest_cells(cells)
     if as_json:
         content = {"summary": summary, "profile": explanation.profile}
         content |= {} if explanation.ranking is None else {"ranking": explanation.ranking}
@@ -110,15 +111,15 @@ def print_explanation(explanation: "Explanation", folder: Path | None, *, as_jso
         tested = explanation.faithfulness
         print_json(
             {name: records(frame) for name, frame in content.items()}
-            | ({"cells": [cell.to_json() for cell in largest]} if largest else {})
+            | ({} if cells is None else {"cells": [cell.to_json() for cell in largest]})
             | ({} if tested is None else {"faithfulness": tested})
             | skipped_json(explanation.skipped)
         )
         return
-    if largest:
+    if cells is not None:
         rests_on = [(cell.name, cell.share) for cell in largest[:MAX_CELL_ROWS]]
         click.echo(table(pd.DataFrame(rests_on, columns=["cell", "share"]), PROFILE_FORMATS))
-        click.echo(f"\n{FORECAST_MEANING}.\n")
+        click.echo(f"\n{describe_forecast(cells)}\n")
     click.echo(table(summary, PROFILE_FORMATS))
     windows = int(profile["num_windows"].iloc[0])
     click.echo(f"\n{windows:,} window{'s' if windows > 1 else ''}. {describe_scores(profile)}")

@@ -5,7 +5,7 @@ from typing import Any
 
 import pandas as pd
 
-from tsattn.cells import FORECAST_MEANING, largest_cells
+from tsattn.cells import describe_forecast, largest_cells
 from tsattn.linear_profiles import (
     ALL_LINEAR,
     LINEAR_MEANING,
@@ -108,7 +108,9 @@ def attention_section(directory: Path) -> Markup:
             "peaks.",
             "The profile with its spread over the windows (10 to 90 %).",
         ),
-        figure(
+        ""
+        if is_linear
+        else figure(
             directory / "plots" / "horizon_heatmap.png",
             "The lags that the decoder looks at for each horizon step.",
             "Which lags the decoder looks at for each horizon step.",
@@ -151,12 +153,12 @@ def _linear(profile: pd.DataFrame) -> Markup:
 
 def _forecast(cells: pd.DataFrame) -> Markup:
     """Return the heat map and the largest cells of what the forecast rests on."""
-    largest = largest_cells(cells)
+    largest, windows = largest_cells(cells), int(cells["num_windows"].iloc[0])
     rows = [[cell.name, number(cell.share, "{:.1%}")] for cell in largest[:MAX_CELLS]]
     of = f" (the first {MAX_CELLS} of {len(largest):,})" if len(largest) > MAX_CELLS else ""
     return join(
         tag("h3", "Features and lags"),
-        tag("p", f"{FORECAST_MEANING}. Mean over {int(cells['num_windows'].iloc[0]):,} windows."),
+        tag("p", f"{describe_forecast(cells)} Mean over {windows:,} windows."),
         heatmap(cells),
         table(["feature, lag or step", "share"], rows, caption=f"The largest shares{of}", texts=1),
     )
