@@ -66,8 +66,8 @@ LAYERS = {
         "profile_frames", "profiles", "rankings", "tensor_names",
     ),
     "evaluation": (
-        "attention_sums", "baselines", "coverage", "data", "following", "forecasts", "intervals",
-        "metrics", "onnx_forecaster", "profiles", "rankings", "running", "tensor_names",
+        "attention_sums", "coverage", "data", "fitted", "following", "forecasts", "intervals",
+        "metrics", "profiles", "rankings", "running", "tensor_names",
     ),
     "fitted": (
         "baselines", "config", "data", "intervals", "onnx_forecaster", "option_checks", "profiles",

@@ -15,8 +15,9 @@ from tsattn.errors import (
     SchemaMismatchError,
     UsageError,
 )
+from tsattn.evaluation import evaluate_fitted
 from tsattn.model_directory import load_fitted
-from tsattn.pipeline.evaluating import NewDataResult, check_gate, evaluate, evaluate_fitted
+from tsattn.pipeline.evaluating import NewDataResult, check_gate, evaluate
 from tsattn.pipeline.explaining import (
     explain,
     explain_windows,

@@ -40,15 +40,31 @@ def sum_attention(
     """
     sums: dict[str, ProfileSum] = {}
     for index, batch, outputs in run_batches(fitted.model, windows, batch_size):
-        parts = parts_of_batch(fitted, batch, outputs, levels)
-        for name, part in parts.items():
-            if name not in sums:
-                kept = evenly_spaced(len(windows), num_kept(part.shape[1:]))
-                sums[name] = ProfileSum(kept)
-            sums[name].add(part)
+        add_parts(sums, parts_of_batch(fitted, batch, outputs, levels), len(windows))
         if on_batch:
             on_batch(index.stop, len(windows))
     return AttentionSums(**sums)
+
+
+def add_parts(
+    sums: dict[str, ProfileSum],
+    parts: dict[str, np.ndarray],
+    num_windows: int,
+    blocks: np.ndarray | None = None,
+) -> None:
+    """Add the parts of the next windows to their sums; one that is not there yet begins empty.
+
+    Args:
+        sums: By name; they are changed.
+        parts: By name, the windows first.
+        num_windows: Of all batches.
+        blocks: Where the blocks end that are added up apart, see `ProfileSum`.
+    """
+    for name, part in parts.items():
+        if name not in sums:
+            kept = evenly_spaced(num_windows, num_kept(part.shape[1:]))
+            sums[name] = ProfileSum(kept, blocks)
+        sums[name].add(part)
 
 
 def parts_of_batch(
@@ -58,7 +74,9 @@ def parts_of_batch(
     levels: np.ndarray,
 ) -> dict[str, np.ndarray]:
     """Return what a batch adds to each field of `AttentionSums`, the windows first."""
-    parts = {"attention": one_profile(outputs[ATTENTION_SCORES], fitted.options.decoder)}
+    parts = {}
+    if ATTENTION_SCORES in outputs:
+        parts["attention"] = one_profile(outputs[ATTENTION_SCORES], fitted.options.decoder)
     if FUTURE_SCORES in outputs:
         parts["future_attention"] = outputs[FUTURE_SCORES]
     if fitted.linear_shares.any():

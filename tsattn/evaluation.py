@@ -1,28 +1,24 @@
 """One pass over the windows of a split: forecasts, errors beside the baselines, attention."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 
-from tsattn.attention_sums import mean_values, one_profile
-from tsattn.baselines import Forecaster, LinearBaseline
+from tsattn.attention_sums import add_parts, mean_values, parts_of_batch
 from tsattn.coverage import Coverage, IntervalSum
-from tsattn.data.scaling import Scaler
-from tsattn.data.windows import Windows, evenly_spaced
+from tsattn.data.series import TimeSeries
+from tsattn.data.windows import WindowBatch, Windows, evenly_spaced
+from tsattn.fitted import FittedForecaster
 from tsattn.following import FollowedIntervals
 from tsattn.forecasts import Forecast, point_and_quantiles
 from tsattn.intervals import Calibration
 from tsattn.metrics import Scores, ScoreSum, skill
-from tsattn.onnx_forecaster import OnnxForecaster
-from tsattn.profiles import ProfileSum, num_kept
+from tsattn.profiles import ProfileSum
 from tsattn.rankings import block_ends
 from tsattn.running import run_batches
-from tsattn.tensor_names import ATTENTION_SCORES, FORECAST, FUTURE_SCORES
-
-if TYPE_CHECKING:  # a forecaster in ONNX is scored without loading it
-    import keras
+from tsattn.tensor_names import ATTENTION_SCORES, FORECAST
 
 MODEL = "model"
 UNITS = ("scaled", "original")
@@ -37,7 +33,7 @@ class Evaluation:
     windows: Windows
     scores: dict[str, dict[str, Scores]]  # by forecaster ("model" or a baseline), then by unit
     forecast: Forecast  # of every window, or of evenly spaced ones
-    attention: ProfileSum | None  # None without attention
+    attention: ProfileSum | None = None  # None without attention
     # Of a recurrent decoder, the scores of every horizon step; `attention` is their mean.
     horizon_attention: ProfileSum | None = None
     # Of gates on what is known ahead: (windows, horizon, future features).
@@ -75,18 +71,11 @@ class Evaluation:
         return {"intervals": blocks}
 
 
-def evaluate_windows(
-    model: "keras.Model | OnnxForecaster",
+def evaluate_fitted(
+    fitted: FittedForecaster,
+    series: TimeSeries,
     windows: Windows,
     *,
-    scaler: Scaler,
-    baselines: Mapping[str, Forecaster],
-    naive_mae: np.ndarray,
-    borders: np.ndarray,
-    quantile_levels: tuple[float, ...] = (),
-    decoder: str = "direct",
-    linear_path: LinearBaseline | None = None,
-    calibration: Calibration | None = None,
     max_forecast_rows: int = MAX_FORECAST_ROWS,
     on_batch: Callable[[int, int], None] | None = None,
 ) -> Evaluation:
@@ -94,79 +83,97 @@ def evaluate_windows(
 
     Memory does not grow with the number of windows: beyond `max_forecast_rows` rows (windows x
     horizon x targets) only evenly spaced windows are kept in the forecast, `LEAST_KEPT` at least.
-    The scores always count every window. Intervals are those of the validation rows at first and
-    follow how often they held, see `tsattn.following`.
+    The scores always count every window. Intervals, of a forecaster that is calibrated, are those
+    of the validation rows at first and follow how often they held, see `tsattn.following`.
 
     Args:
-        model: The forecaster.
+        fitted: The forecaster.
+        series: What the windows are of.
         windows: In order of series and time.
-        scaler: What the values were scaled by.
-        baselines: Forecasters to compare with, by name.
-        naive_mae: (targets,) what MASE is relative to.
-        borders: The rows where series begin.
-        quantile_levels: Of a quantile head.
-        decoder: `"direct"` or `"recurrent"`.
-        linear_path: To take the sizes of what it reads of; None leaves them out.
-        calibration: Of intervals; None for none.
         max_forecast_rows: Rows to keep.
         on_batch: Called with (windows done, windows).
     """
-    targets = scaler.features[: windows.num_targets]
-    columns = range(windows.num_targets)
-    sums = {
-        name: {unit: ScoreSum(windows.horizon, targets, unit) for unit in UNITS}
-        for name in (MODEL, *baselines)
-    }
-    attention = horizon_attention = future_attention = linear_inputs = None
-    intervals = _Intervals(calibration, windows, borders, targets) if calibration else None
+    scores = _ScoresOfAll(fitted, series, windows)
+    calibration = fitted.calibration
+    intervals = _Intervals(calibration, fitted, series, windows) if calibration else None
     kept = _KeptForecasts(windows, max_forecast_rows)
-    blocks = block_ends(
-        len(windows),
-        windows.lookback + windows.horizon,
-        windows.num_targets * windows.lookback * windows.values.shape[1],
-    )
-    means = mean_values(windows) if linear_path else np.zeros(0)
-    for index, batch, outputs in run_batches(model, windows):
-        point, levels = point_and_quantiles(outputs[FORECAST], quantile_levels)
-        actual = scaler.inverse_transform(batch.targets, columns)
-        points = {MODEL: point}
-        points |= {name: baseline(windows, index, batch) for name, baseline in baselines.items()}
-        for name, scaled in points.items():
-            sums[name]["scaled"].add(scaled, batch.targets)
-            sums[name]["original"].add(scaler.inverse_transform(scaled, columns), actual)
+    attention = _Attention(fitted, windows)
+    for index, batch, outputs in run_batches(fitted.model, windows):
+        found = point_and_quantiles(outputs[FORECAST], fitted.quantile_levels)
         forecast = Forecast.of_scaled(
-            scaler, windows.origins[index], point, levels, quantile_levels
+            fitted.scaler, windows.origins[index], *found, fitted.quantile_levels
         )
-        forecast = replace(forecast, actual=actual)
+        forecast = replace(forecast, actual=scores.added(index, batch, found[0]))
         kept.add(index, intervals.added(index, batch.inputs, forecast) if intervals else forecast)
-        scores = outputs.get(ATTENTION_SCORES)
-        if scores is not None and decoder == "recurrent":  # (batch, horizon, lookback)
-            horizon_attention = _added(horizon_attention, scores, len(windows))
-        if scores is not None:
-            attention = _added(attention, one_profile(scores, decoder), len(windows), blocks)
-        if FUTURE_SCORES in outputs:
-            future_attention = _added(
-                future_attention, outputs[FUTURE_SCORES], len(windows), blocks
-            )
-        if linear_path is not None:
-            sizes = linear_path.sizes_read(batch, means)
-            linear_inputs = _added(linear_inputs, sizes, len(windows), blocks)
+        attention.add(batch, outputs)
         if on_batch:
             on_batch(index.stop, len(windows))
     return Evaluation(
         windows=windows,
-        scores={
-            name: {unit: units[unit].scores(naive_mae) for unit in UNITS}
-            for name, units in sums.items()
-        },
+        scores=scores.together(),
         forecast=kept.together(),
-        attention=attention,
-        horizon_attention=horizon_attention,
-        future_attention=future_attention,
-        linear_inputs=linear_inputs,
+        **attention.sums,
         coverage=intervals.followed.coverage() if intervals else None,
         coverage_unfollowed=intervals.unfollowed.coverage() if intervals else None,
     )
+
+
+class _ScoresOfAll:
+    """The errors of model and baselines, in scaled and original units."""
+
+    def __init__(self, fitted: FittedForecaster, series: TimeSeries, windows: Windows) -> None:
+        self._fitted, self._windows = fitted, windows
+        self._baselines = fitted.baselines(series)
+        self._sums = {
+            name: {unit: ScoreSum(windows.horizon, fitted.schema.targets, unit) for unit in UNITS}
+            for name in (MODEL, *self._baselines)
+        }
+
+    def added(self, index: slice, batch: WindowBatch, point: np.ndarray) -> np.ndarray:
+        """Score the next windows; return their actual values in original units."""
+        actual = self._original(batch.targets)
+        points = {MODEL: point}
+        points |= {
+            name: baseline(self._windows, index, batch)
+            for name, baseline in self._baselines.items()
+        }
+        for name, scaled in points.items():
+            self._sums[name]["scaled"].add(scaled, batch.targets)
+            self._sums[name]["original"].add(self._original(scaled), actual)
+        return actual
+
+    def _original(self, scaled: np.ndarray) -> np.ndarray:
+        return self._fitted.scaler.inverse_transform(scaled, range(self._windows.num_targets))
+
+    def together(self) -> dict[str, dict[str, Scores]]:
+        """Return the scores by forecaster, then by unit."""
+        naive_mae = self._fitted.naive_mae
+        return {
+            name: {unit: units[unit].scores(naive_mae) for unit in UNITS}
+            for name, units in self._sums.items()
+        }
+
+
+class _Attention:
+    """The attention scores of windows, and the sizes of what a linear path reads, added up."""
+
+    def __init__(self, fitted: FittedForecaster, windows: Windows) -> None:
+        self._fitted, self._num_windows = fitted, len(windows)
+        self._blocks = block_ends(
+            len(windows),
+            windows.lookback + windows.horizon,
+            windows.num_targets * windows.lookback * windows.values.shape[1],
+        )
+        self._levels = mean_values(windows) if fitted.linear_shares.any() else np.zeros(0)
+        self.sums: dict[str, ProfileSum] = {}  # by field of `Evaluation`
+
+    def add(self, batch: WindowBatch, outputs: dict[str, np.ndarray]) -> None:
+        """Add the next windows."""
+        parts = parts_of_batch(self._fitted, batch, outputs, self._levels)
+        add_parts(self.sums, parts, self._num_windows, self._blocks)
+        if ATTENTION_SCORES in outputs and self._fitted.options.decoder == "recurrent":
+            every_step = {"horizon_attention": outputs[ATTENTION_SCORES]}
+            add_parts(self.sums, every_step, self._num_windows)
 
 
 class _Intervals:
@@ -175,14 +182,14 @@ class _Intervals:
     def __init__(
         self,
         calibration: Calibration,
+        fitted: FittedForecaster,
+        series: TimeSeries,
         windows: Windows,
-        borders: np.ndarray,
-        targets: tuple[str, ...],
     ) -> None:
         self._levels = calibration.levels
-        self._bounds = FollowedIntervals(calibration, windows.origins, borders).bounds
-        self.followed = IntervalSum(calibration.levels, targets)
-        self.unfollowed = IntervalSum(calibration.levels, targets)
+        self._bounds = FollowedIntervals(calibration, windows.origins, series.borders).bounds
+        self.followed = IntervalSum(calibration.levels, fitted.schema.targets)
+        self.unfollowed = IntervalSum(calibration.levels, fitted.schema.targets)
 
     def added(self, index: slice, inputs: np.ndarray, forecast: Forecast) -> Forecast:
         """Return the forecasts of the next windows with their intervals."""
@@ -210,15 +217,3 @@ class _KeptForecasts:
     def together(self) -> Forecast:
         """Return all that were kept."""
         return Forecast.concatenated(self._parts)
-
-
-def _added(
-    total: ProfileSum | None,
-    scores: np.ndarray,
-    num_windows: int,
-    blocks: np.ndarray | None = None,
-) -> ProfileSum:
-    """Return the sum with the scores of the next windows added; None is an empty one."""
-    total = total or ProfileSum(evenly_spaced(num_windows, num_kept(scores.shape[1:])), blocks)
-    total.add(scores)
-    return total

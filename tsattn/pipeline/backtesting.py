@@ -25,7 +25,7 @@ from tsattn.config import FitOptions, require
 from tsattn.data.series import TimeSeries
 from tsattn.data.skipping import skipped_json
 from tsattn.errors import DataError, TrainingInterruptedError
-from tsattn.evaluation import Evaluation
+from tsattn.evaluation import Evaluation, evaluate_fitted
 from tsattn.fitted import FittedForecaster, time_text
 from tsattn.forecasts import FLOAT_FORMAT
 from tsattn.json_files import write_json
@@ -33,7 +33,6 @@ from tsattn.model_directory import file_sha256, write_manifest
 from tsattn.option_checks import check_options
 from tsattn.option_types import as_type
 from tsattn.outputs import BACKTEST, atomic_directory, check_output
-from tsattn.pipeline.evaluating import evaluate_fitted
 from tsattn.pipeline.fitting import fit
 from tsattn.pipeline.fold_store import Fold, FoldStore
 from tsattn.pipeline.known_rows import known_series

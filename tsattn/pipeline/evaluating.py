@@ -5,9 +5,8 @@ from dataclasses import dataclass
 
 from tsattn.config import BASELINES, listed, require
 from tsattn.data.series import TimeSeries
-from tsattn.data.windows import Windows
 from tsattn.errors import DataError, QualityGateError
-from tsattn.evaluation import MAX_FORECAST_ROWS, MODEL, Evaluation, evaluate_windows
+from tsattn.evaluation import MODEL, Evaluation, evaluate_fitted
 from tsattn.fitted import FittedForecaster
 from tsattn.metrics import is_no_worse
 from tsattn.pipeline.opening import RUNTIME, Model, open_fitted
@@ -83,30 +82,6 @@ def evaluate(
         evaluation = evaluate_fitted(fitted, series, windows, on_batch=bar)
     return NewDataResult(
         fitted=fitted, series=series, evaluation=evaluation, skipped=tuple(known.skipped.values())
-    )
-
-
-def evaluate_fitted(
-    fitted: FittedForecaster,
-    series: TimeSeries,
-    windows: Windows,
-    on_batch: Callable[[int, int], None] | None = None,
-    max_forecast_rows: int = MAX_FORECAST_ROWS,
-) -> Evaluation:
-    """Score a forecaster on windows of a series, beside the baselines; see `evaluate_windows`."""
-    return evaluate_windows(
-        fitted.model,
-        windows,
-        scaler=fitted.scaler,
-        baselines=fitted.baselines(series),
-        naive_mae=fitted.naive_mae,
-        borders=series.borders,
-        quantile_levels=fitted.quantile_levels,
-        decoder=fitted.options.decoder,
-        linear_path=fitted.linear if fitted.linear_shares.any() else None,
-        calibration=fitted.calibration,
-        max_forecast_rows=max_forecast_rows,
-        on_batch=on_batch,
     )
 
 

@@ -10,6 +10,7 @@ import pandas as pd
 from tsattn.cells import forecast_profile
 from tsattn.config import require
 from tsattn.errors import DataError, UsageError
+from tsattn.evaluation import evaluate_fitted
 from tsattn.horizon_profiles import horizon_frame
 from tsattn.model_directory import (
     check_directory,
@@ -17,7 +18,6 @@ from tsattn.model_directory import (
     write_manifest,
 )
 from tsattn.outputs import PROFILE, atomic_directory
-from tsattn.pipeline.evaluating import evaluate_fitted
 from tsattn.pipeline.grouping import explain_groups
 from tsattn.pipeline.opening import RUNTIME, Model, open_fitted
 from tsattn.pipeline.shown_windows import (

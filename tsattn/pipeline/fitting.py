@@ -19,7 +19,7 @@ from tsattn.data.series import TimeSeries
 from tsattn.data.skipping import skipped_json
 from tsattn.data.splits import Split
 from tsattn.data.windows import Windows
-from tsattn.evaluation import Evaluation
+from tsattn.evaluation import Evaluation, evaluate_fitted
 from tsattn.exporting import export_fitted
 from tsattn.fitted import FittedForecaster, time_text
 from tsattn.json_files import write_json
@@ -31,7 +31,6 @@ from tsattn.outputs import atomic_directory
 from tsattn.page import write_page
 from tsattn.pipeline.calibrating import calibrated
 from tsattn.pipeline.checkpointing import training_checkpoint
-from tsattn.pipeline.evaluating import evaluate_fitted
 from tsattn.pipeline.measuring import measure
 from tsattn.pipeline.preparing import Prepared, prepare
 from tsattn.pipeline.tables import Data

@@ -16,7 +16,7 @@ from tsattn.data.series import TimeSeries
 from tsattn.data.splits import Split, split_series
 from tsattn.data.windows import Windows
 from tsattn.errors import DataError, QualityGateError, TrainingInterruptedError
-from tsattn.evaluation import MODEL, Evaluation
+from tsattn.evaluation import MODEL, Evaluation, evaluate_fitted
 from tsattn.fitted import FittedForecaster
 from tsattn.linear_fitting import fit_linear
 from tsattn.metrics import is_no_worse, seasonal_naive_mae
@@ -25,7 +25,6 @@ from tsattn.models import LINEAR_PATH
 from tsattn.option_checks import parse_split, settled_preset
 from tsattn.option_types import as_type
 from tsattn.outputs import check_output
-from tsattn.pipeline.evaluating import evaluate_fitted
 from tsattn.pipeline.fitting import (
     FitResult,
     WarmStart,
