@@ -14,6 +14,7 @@ from synthetic import SMALL, load_frame
 from tsattn import FitOptions
 from tsattn.errors import ModelDirectoryError, UsageError
 from tsattn.model_directory import load_fitted, save_fitted, write_manifest
+from tsattn.page import build_page
 from tsattn.pipeline.explaining import explain, saved_explanation, saved_profile
 from tsattn.pipeline.fitting import fit, save
 from tsattn.pipeline.predicting import predict
@@ -380,6 +381,31 @@ def test_profile_of_lags_that_no_window_has_is_refused(copy, column: str, value:
     reseal(copy)
     with pytest.raises(ModelDirectoryError, match="its lags are not those of a window"):
         saved_explanation(copy)
+
+
+@pytest.mark.parametrize(
+    "shares",
+    [0.5, [0.5], {"foo": 0.5}, {"load": -5}, {"load": 10**400}, {"load": float("nan")},
+     {"load": "1"}, {"load": 0.5, "foo": 0.5}],
+)  # fmt: skip
+def test_wrong_shares_of_the_linear_path_are_refused(copy, shares) -> None:
+    set_in(copy / "metrics.json", ["linear_path"], shares)
+    reseal(copy)
+    for read in (saved_explanation, build_page):
+        with pytest.raises(ModelDirectoryError, match="its linear_path has"):
+            read(copy)
+
+
+def test_long_segments_of_a_profile_take_no_memory(copy) -> None:
+    set_in(copy / "config.json", ["options", "lookback"], 10**12)
+    path = copy / "attention" / "profile.csv"
+    table = pd.read_csv(path)
+    table.loc[0, "lag_last"] = 10**12
+    table.to_csv(path, index=False)
+    reseal(copy)
+    cells = saved_explanation(copy).cells  # nothing as long as a segment is made
+    assert cells is not None
+    assert cells["lag_last"].max() == 10**12
 
 
 @pytest.mark.parametrize("name", ["NA", "null", "nan", "007"])

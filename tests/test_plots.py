@@ -470,6 +470,13 @@ def test_plot_heatmap_is_features_by_lags_with_lag_1_at_the_right():
     assert (axes.get_ylabel(), bar.get_ylabel()) == ("feature", "mean share of attention")
 
 
+def test_plot_heatmap_says_that_shares_are_means_over_targets():
+    for target, said in (("*", True), ("price", False)):
+        frame = profile(["load"], measure="forecast").assign(target=target)
+        words = plots.plot_heatmap(frame).texts
+        assert any("on average over the targets" in text.get_text() for text in words) == said
+
+
 def test_plot_heatmap_spreads_a_segment_over_its_lags():
     frame = profile(["load"], lags=[1, 6, 11], segment=5)
     (image,) = plots.plot_heatmap(frame).axes[0].images

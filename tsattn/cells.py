@@ -4,6 +4,7 @@ A cell is a feature at a lag, at a segment of lags, or at a step that is known a
 """
 
 import math
+from bisect import bisect
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -127,9 +128,10 @@ def describe_forecast(forecast: pd.DataFrame) -> str:
     )
 
 
-def largest_cells(forecast: pd.DataFrame) -> list[Cell]:
-    """Return the cells of a `forecast_profile` that have a share, in falling order."""
+def largest_cells(forecast: pd.DataFrame, most: int | None = None) -> list[Cell]:
+    """Return the cells of a `forecast_profile` that have a share, so many, in falling order."""
     table = forecast[forecast["mean"] > 0].sort_values("mean", ascending=False, kind="stable")
+    table = table.head(len(table) if most is None else most)
     return [
         Cell(feature=feature, role=role, lag_first=first, lag_last=last, share=share)
         for feature, role, first, last, share in table[[*_COLUMNS, "mean"]].itertuples(index=False)
@@ -150,14 +152,18 @@ def merged_cells(rows: pd.DataFrame) -> tuple[pd.DataFrame, np.ndarray]:
         `feature, role, lag_first, lag_last`, and (rows,) numbers.
     """
     cells: list[tuple[str, str, int, int]] = []
-    places: dict[tuple[str, str, int], int] = {}
+    of_feature: dict[tuple[str, str], list[tuple[int, int]]] = {}  # first lags and cells, in order
     numbers = []
     columns = (rows[name].tolist() for name in _COLUMNS)
     for feature, role, first, last in zip(*columns, strict=True):
-        if (feature, role, first) not in places:
-            places |= {(feature, role, lag): len(cells) for lag in range(first, last + 1)}
+        places = of_feature.setdefault((feature, role), [])
+        place = bisect(places, (first, len(cells)))
+        number = places[place - 1][1] if place else len(cells)
+        if not place or cells[number][3] < first:  # the lag is in no cell so far
+            number = len(cells)
+            places.insert(place, (first, number))
             cells.append((feature, role, first, last))
-        numbers.append(places[feature, role, first])
+        numbers.append(number)
     return pd.DataFrame(cells, columns=list(_COLUMNS)), np.array(numbers)
 
 

@@ -164,8 +164,7 @@ def load_fitted(directory: str | Path, *, runtime: str = "keras") -> FittedForec
     directory = Path(directory)
     files = check_directory(directory)
     options = read_options(directory)
-    with reading(directory / "schema.json"):
-        schema = checked_schema(read_json(directory / "schema.json"))
+    schema = read_schema(directory)
     with reading(directory / "config.json"):
         data_path, data_sha256, seen_until = checked_data(
             read_json(directory / "config.json"), schema
@@ -234,6 +233,13 @@ def read_options(directory: Path) -> FitOptions:
     path = directory / "config.json"
     with reading(path):
         return checked_options(read_json(path))
+
+
+def read_schema(directory: Path) -> Schema:
+    """Return the schema of a model directory; raise a ModelDirectoryError if that fails."""
+    path = directory / "schema.json"
+    with reading(path):
+        return checked_schema(read_json(path))
 
 
 @contextmanager

@@ -16,6 +16,7 @@ LEAST_BLOCKS = 8
 _MOST_BLOCKS = 200
 _MOST_NUMBERS = 1 << 25  # of the sums of all blocks
 _NUM_DRAWS = 1_000
+_NO_ROWS = np.zeros(0, int)
 _INTERVAL = (0.025, 0.975)
 
 
@@ -57,19 +58,33 @@ def cell_shares(
         (..., rows), 0 for rows that are not about this target. They sum to 1 over the rows, or to
         less where attention or path have no mass at all.
     """
-    is_network = profile.index.isin(attention_rows(profile).index)
-    is_own = profile["target"].isin([target, "*"]).to_numpy()
-    is_read = ~profile["feature"].isin(list(not_read)).to_numpy()
-    parts = (
-        (is_own & is_network & is_read, 1 - linear_share),
-        (is_own & ~is_network, linear_share),
-    )
-    shares = np.zeros(np.shape(values))
-    for rows, weight in parts:
-        part = np.where(rows, values, 0.0)
-        total = part.sum(axis=-1, keepdims=True)
-        shares += weight * part / np.where(total > 0, total, 1.0)
-    return shares
+    return _Rows(profile).shares(values, target, linear_share, not_read)
+
+
+class _Rows:
+    """What the rows of a profile are about, found once for any number of targets."""
+
+    def __init__(self, profile: pd.DataFrame) -> None:
+        is_network = profile.index.isin(attention_rows(profile).index)
+        # Numbers of rows by what they are of, the network or the linear path, and by target.
+        self._numbers = profile.groupby([is_network, profile["target"].to_numpy()]).indices
+        self._features = pd.Categorical(profile["feature"])
+
+    def shares(
+        self, values: np.ndarray, target: str, linear_share: float, not_read: Collection[str]
+    ) -> np.ndarray:
+        """Return `cell_shares`."""
+        network, path = (
+            np.concatenate([self._numbers.get((of, name), _NO_ROWS) for name in (target, "*")])
+            for of in (True, False)
+        )
+        network = network[~self._features[network].isin(list(not_read))]
+        shares = np.zeros(np.shape(values))
+        for rows, weight in ((network, 1 - linear_share), (path, linear_share)):
+            part = values[..., rows]
+            total = part.sum(axis=-1, keepdims=True)
+            shares[..., rows] = weight * part / np.where(total > 0, total, 1.0)
+        return shares
 
 
 def mean_shares(
@@ -87,10 +102,10 @@ def mean_shares(
         linear_shares: Share of the linear path in the forecast of each target.
         targets_apart: Whether the network of a target reads none of the other targets.
     """
-    shares = np.zeros(np.shape(values))
+    rows, shares = _Rows(profile), np.zeros(np.shape(values))
     for target, share in linear_shares.items():
         others = _not_read(target, linear_shares, targets_apart)
-        shares += cell_shares(profile, values, target, share, others) / len(linear_shares)
+        shares += rows.shares(values, target, share, others) / len(linear_shares)
     return shares
 
 
@@ -129,12 +144,12 @@ def feature_ranking(
     groups = profile.drop_duplicates(keys)[keys].reset_index(drop=True)
     even = np.full(len(blocks), 1 / len(blocks))
     draws = np.random.default_rng(0).multinomial(len(blocks), even, size=_NUM_DRAWS)
-    rankings = []
+    rows, rankings = _Rows(groups), []
     for target, linear_share in linear_shares.items():
         others = _not_read(target, linear_shares, targets_apart)
         # (groups,), then (draws, groups)
-        share = cell_shares(groups, sums.sum(axis=0), target, linear_share, others)
-        drawn = cell_shares(groups, draws @ sums, target, linear_share, others)
+        share = rows.shares(sums.sum(axis=0), target, linear_share, others)
+        drawn = rows.shares(draws @ sums, target, linear_share, others)
         low, high = np.quantile(_by_feature(groups, drawn), _INTERVAL, axis=0)
         few = len(blocks) < LEAST_BLOCKS
         ranking = groups.drop_duplicates(["feature", "role"])[["feature", "role"]].assign(

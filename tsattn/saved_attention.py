@@ -9,7 +9,7 @@ import pandas as pd
 
 from tsattn.cells import forecast_profile
 from tsattn.model_checks import altered, reading
-from tsattn.model_directory import read_json, read_options
+from tsattn.model_directory import read_json, read_options, read_schema
 
 FAITHFULNESS = "faithfulness.json"  # in the folder of the profile
 _PROFILE_TEXTS = ("target", "feature", "kind", "role", "measure")
@@ -66,10 +66,12 @@ def read_linear_shares(directory: Path) -> dict[str, float]:
     """Return the share of the linear path in the forecast of each target; none of old models."""
     path = directory / "metrics.json"
     shares = read_json(path).get("linear_path", {})
-    numbers = shares.values() if isinstance(shares, dict) else [shares]
-    if not all(isinstance(share, float | int) for share in numbers):
+    targets = read_schema(directory).targets if shares else ()
+    if not isinstance(shares, dict) or set(shares) != set(targets):
         raise altered(path, "its linear_path has no share for each target")
-    return dict(shares)
+    if not all(isinstance(share, float | int) and 0 <= share <= 1 for share in shares.values()):
+        raise altered(path, "its linear_path has shares that are not from 0 to 1")
+    return shares
 
 
 def _read_scores(

@@ -49,7 +49,7 @@ def explain(
     quiet: bool,
     **viewed: Any,
 ) -> None:
-    """Show which lags of each feature the attention of MODEL rests on."""
+    """Show which features, at which lags, the forecast of MODEL rests on."""
     view = views.Views(**viewed)
     place = model if check else output
     run = Run(

@@ -102,7 +102,6 @@ def print_explanation(explanation: "Explanation", folder: Path | None, *, as_jso
     horizon = None if explanation.horizon is None else summarize_horizon(explanation.horizon)
     linear = summarize_linear(explanation.profile)
     cells = explanation.cells
-    largest = [] if cells is None else largest_cells(cells)
     if as_json:
         content = {"summary": summary, "profile": explanation.profile}
         content |= {} if explanation.ranking is None else {"ranking": explanation.ranking}
@@ -111,15 +110,13 @@ def print_explanation(explanation: "Explanation", folder: Path | None, *, as_jso
         tested = explanation.faithfulness
         print_json(
             {name: records(frame) for name, frame in content.items()}
-            | ({} if cells is None else {"cells": [cell.to_json() for cell in largest]})
+            | ({} if cells is None else {"cells": [x.to_json() for x in largest_cells(cells)]})
             | ({} if tested is None else {"faithfulness": tested})
             | skipped_json(explanation.skipped)
         )
         return
     if cells is not None:
-        rests_on = [(cell.name, cell.share) for cell in largest[:MAX_CELL_ROWS]]
-        click.echo(table(pd.DataFrame(rests_on, columns=["cell", "share"]), PROFILE_FORMATS))
-        click.echo(f"\n{describe_forecast(cells)}\n")
+        _print_cells(cells)
     click.echo(table(summary, PROFILE_FORMATS))
     windows = int(profile["num_windows"].iloc[0])
     click.echo(f"\n{windows:,} window{'s' if windows > 1 else ''}. {describe_scores(profile)}")
@@ -140,6 +137,17 @@ def print_explanation(explanation: "Explanation", folder: Path | None, *, as_jso
         click.echo(f"\n{_verdict(explanation.faithfulness)}")
     if folder is not None:
         click.echo(f"profile and scores: {folder}")
+
+
+def _print_cells(cells: pd.DataFrame) -> None:
+    """Print the cells that the forecast rests on most."""
+    largest = [(cell.name, cell.share) for cell in largest_cells(cells, MAX_CELL_ROWS)]
+    found = int((cells["mean"] > 0).sum())
+    if not found:
+        return
+    of = f" The {len(largest)} largest of {found:,}." if found > len(largest) else ""
+    click.echo(table(pd.DataFrame(largest, columns=["cell", "share"]), PROFILE_FORMATS))
+    click.echo(f"\n{describe_forecast(cells)}{of}\n")
 
 
 def _verdict(found: dict[str, Any]) -> str:

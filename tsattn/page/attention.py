@@ -153,9 +153,10 @@ def _linear(profile: pd.DataFrame) -> Markup:
 
 def _forecast(cells: pd.DataFrame) -> Markup:
     """Return the heat map and the largest cells of what the forecast rests on."""
-    largest, windows = largest_cells(cells), int(cells["num_windows"].iloc[0])
-    rows = [[cell.name, number(cell.share, "{:.1%}")] for cell in largest[:MAX_CELLS]]
-    of = f" (the first {MAX_CELLS} of {len(largest):,})" if len(largest) > MAX_CELLS else ""
+    windows, found = int(cells["num_windows"].iloc[0]), int((cells["mean"] > 0).sum())
+    largest = largest_cells(cells, MAX_CELLS)
+    rows = [[cell.name, number(cell.share, "{:.1%}")] for cell in largest]
+    of = f" (the first {MAX_CELLS} of {found:,})" if found > MAX_CELLS else ""
     return join(
         tag("h3", "Features and lags"),
         tag("p", f"{describe_forecast(cells)} Mean over {windows:,} windows."),

@@ -6,12 +6,13 @@ from typing import Any
 
 from tsattn.config import FitOptions
 from tsattn.data.schema import Schema
-from tsattn.model_directory import CALIBRATION, read_json, read_options
+from tsattn.model_directory import CALIBRATION, read_json, read_options, read_schema
 from tsattn.page.accuracy import accuracy_section, interval_section, verdict
 from tsattn.page.attention import attention_section
 from tsattn.page.markup import Markup, bullets, figure, join, moment, table, tag
 from tsattn.page.reproducing import fit_command, update_command
 from tsattn.page.style import STYLE
+from tsattn.saved_attention import read_linear_shares
 
 PAGE = "report.html"
 # Nothing is fetched and nothing runs, whatever the names of the columns are.
@@ -27,7 +28,7 @@ def write_page(directory: Path) -> None:
 def build_page(directory: Path) -> str:
     """Return the page of a model directory: one file without script or network."""
     options = read_options(directory)
-    schema = Schema.from_json(read_json(directory / "schema.json"))
+    schema = read_schema(directory)
     metrics, data = read_json(directory / "metrics.json"), read_json(directory / "config.json")
     has_calibration = (directory / CALIBRATION).is_file()
     calibration = read_json(directory / CALIBRATION) if has_calibration else None
@@ -37,7 +38,7 @@ def build_page(directory: Path) -> str:
     title = f"Forecast of {', '.join(schema.targets)}"
     sections = [
         tag("h2", "What was asked", id="asked"),
-        _asked(options, schema, metrics),
+        _asked(options, schema, read_linear_shares(directory), metrics),
         tag("h2", "The data", id="data"),
         _data(schema, metrics, path),
         tag("h2", "How accurate it is", id="accuracy"),
@@ -116,11 +117,13 @@ def _contents(sections: list[Markup]) -> Markup:
     return tag("nav", bullets(found), aria_label="Sections")
 
 
-def _asked(options: FitOptions, schema: Schema, metrics: dict[str, Any]) -> Markup:
+def _asked(
+    options: FitOptions, schema: Schema, linear_shares: dict[str, float], metrics: dict[str, Any]
+) -> Markup:
     """Return what the model was asked to do and what it is."""
     steps = f" of {schema.freq}" if schema.freq else ""
     split = options.split if isinstance(options.split, str) else ", ".join(map(str, options.split))
-    shares = {name: share for name, share in metrics.get("linear_path", {}).items() if share}
+    shares = {name: share for name, share in linear_shares.items() if share}
     attention = options.attention or "none"
     rows = [
         ["target", ", ".join(schema.targets)],

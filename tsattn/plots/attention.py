@@ -161,7 +161,10 @@ def plot_heatmap(profile: pd.DataFrame, unit: str = "") -> Figure:
     _set_lag_axis(axes, part, 14)
     axes.set_xlabel(_lag_label(part))
     axes.set_ylabel(_KINDS[kind])
-    return finish(figure, title, _MEANINGS.get(measure, ""))
+    meaning = _MEANINGS.get(measure, "")
+    if measure == "forecast" and part["target"].iloc[0] == "*":
+        meaning += ", on average over the targets"
+    return finish(figure, title, meaning)
 
 
 def set_colours(drawn: AxesImage, image: np.ndarray) -> str:
