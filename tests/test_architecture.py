@@ -94,7 +94,7 @@ LAYERS = {
         "backend", "baselines", "config", "data", "errors", "fitted", "json_files", "model_checks",
         "onnx_file", "onnx_forecaster", "outputs",
     ),
-    "saved_attention": ("cells", "model_checks", "model_directory"),
+    "saved_attention": ("model_checks", "model_directory"),
     "page": (
         "cells", "config", "data", "linear_profiles", "metrics", "model_directory", "profiles",
         "saved_attention", "verdicts",

@@ -75,7 +75,7 @@ def profile_cells(
     """Return the cells that the attention of a profile has rows for.
 
     Their mass is the mean over the targets of their share in the forecast, see
-    `tsattn.rankings.cell_shares`; horizon parts are added up, and what the linear path reads where
+    `tsattn.rankings.CellShares`; horizon parts are added up, and what the linear path reads where
     the attention has a cell too is added to it. Lags next to one another are put together where
     there would be more than `most` cells. Where the scores do not compare features, masses compare
     within a feature only, and a linear path, which nothing tells how to add, is left out. Channels
@@ -179,7 +179,7 @@ def forecast_profile(
 
     Returns:
         A row of measure "forecast" for each cell, in columns of `attention/profile.csv`. The means
-        are shares in the forecast, see `tsattn.rankings.cell_shares`, of all parts of the horizon
+        are shares in the forecast, see `tsattn.rankings.CellShares`, of all parts of the horizon
         together and on average over the targets; they sum to 1, or to less where the attention has
         no mass at all. None where the scores do not compare features, or no shares are known.
     """

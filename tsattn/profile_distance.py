@@ -44,7 +44,7 @@ def profile_distance(
     """Return how far a profile lies from a reference: half the L1 distance of their shares.
 
     Where scores rank features, the shares are those of all cells in the forecast, see
-    `tsattn.rankings.cell_shares`, on average over targets. Elsewhere they are those of each feature
+    `tsattn.rankings.CellShares`, on average over targets. Elsewhere they are those of each feature
     over its lags, and the linear path is left out.
 
     Args:

@@ -34,46 +34,36 @@ def block_ends(num_windows: int, length: int, size_of_one: int) -> np.ndarray:
     return np.append(np.arange(length, num_windows, length), num_windows)
 
 
-def cell_shares(
-    profile: pd.DataFrame,
-    values: np.ndarray,
-    target: str,
-    linear_share: float,
-    not_read: Collection[str] = (),
-) -> np.ndarray:
-    """Return the share of every row of a profile in the forecast of one target.
+class CellShares:
+    """The share of every row of a profile in the forecast of one target after the other.
 
     The forecast is `(1 - s) network + s linear path`. So a row of the attention has `1 - s` times
     its share in all rows of the attention, and a row of the linear path `s` times its share in all
-    contributions, which are exact.
-
-    Args:
-        profile: Rows of attention and linear path, in the columns of `attention/profile.csv`.
-        values: (..., rows) what the rows have: their means, or their sums over some windows.
-        target: The target.
-        linear_share: The share `s` of the linear path in the forecast of the target.
-        not_read: Features that have rows, but that the network of this target does not read.
-
-    Returns:
-        (..., rows), 0 for rows that are not about this target. They sum to 1 over the rows, or to
-        less where attention or path have no mass at all.
+    contributions, which are exact. What the rows are about is found once.
     """
-    return _Rows(profile).shares(values, target, linear_share, not_read)
-
-
-class _Rows:
-    """What the rows of a profile are about, found once for any number of targets."""
 
     def __init__(self, profile: pd.DataFrame) -> None:
+        """Read what the rows are about, in the columns of `attention/profile.csv`."""
         is_network = profile.index.isin(attention_rows(profile).index)
         # Numbers of rows by what they are of, the network or the linear path, and by target.
         self._numbers = profile.groupby([is_network, profile["target"].to_numpy()]).indices
         self._features = pd.Categorical(profile["feature"])
 
-    def shares(
+    def of_target(
         self, values: np.ndarray, target: str, linear_share: float, not_read: Collection[str]
     ) -> np.ndarray:
-        """Return `cell_shares`."""
+        """Return the shares of the rows in the forecast of a target.
+
+        Args:
+            values: (..., rows) what the rows have: their means, or their sums over some windows.
+            target: The target.
+            linear_share: The share `s` of the linear path in the forecast of the target.
+            not_read: Features that have rows, but that the network of this target does not read.
+
+        Returns:
+            (..., rows), 0 for rows that are not about this target. They sum to 1 over the rows, or
+            to less where attention or path have no mass at all.
+        """
         network, path = (
             np.concatenate([self._numbers.get((of, name), _NO_ROWS) for name in (target, "*")])
             for of in (True, False)
@@ -94,7 +84,7 @@ def mean_shares(
     *,
     targets_apart: bool,
 ) -> np.ndarray:
-    """Return `cell_shares` on average over the targets: (..., rows).
+    """Return `CellShares` on average over the targets: (..., rows).
 
     Args:
         profile: Rows of attention and linear path.
@@ -102,10 +92,10 @@ def mean_shares(
         linear_shares: Share of the linear path in the forecast of each target.
         targets_apart: Whether the network of a target reads none of the other targets.
     """
-    rows, shares = _Rows(profile), np.zeros(np.shape(values))
+    rows, shares = CellShares(profile), np.zeros(np.shape(values))
     for target, share in linear_shares.items():
         others = _not_read(target, linear_shares, targets_apart)
-        shares += rows.shares(values, target, share, others) / len(linear_shares)
+        shares += rows.of_target(values, target, share, others) / len(linear_shares)
     return shares
 
 
@@ -122,7 +112,7 @@ def feature_ranking(
 ) -> pd.DataFrame:
     """Return which features the forecast of each target rests on, in falling order.
 
-    The share of a feature adds up the shares of its rows, see `cell_shares`: of network and linear
+    The share of a feature adds up the shares of its rows, see `CellShares`: of network and linear
     path, each weighted by its share in the forecast. The interval holds 95 % of the shares in
     1,000 samples of as many blocks of consecutive windows, drawn with replacement (Carlstein 1986,
     "The use of subseries values"); blocks as long as a window reaches are nearly independent of
@@ -144,12 +134,12 @@ def feature_ranking(
     groups = profile.drop_duplicates(keys)[keys].reset_index(drop=True)
     even = np.full(len(blocks), 1 / len(blocks))
     draws = np.random.default_rng(0).multinomial(len(blocks), even, size=_NUM_DRAWS)
-    rows, rankings = _Rows(groups), []
+    rows, rankings = CellShares(groups), []
     for target, linear_share in linear_shares.items():
         others = _not_read(target, linear_shares, targets_apart)
         # (groups,), then (draws, groups)
-        share = rows.shares(sums.sum(axis=0), target, linear_share, others)
-        drawn = rows.shares(draws @ sums, target, linear_share, others)
+        share = rows.of_target(sums.sum(axis=0), target, linear_share, others)
+        drawn = rows.of_target(draws @ sums, target, linear_share, others)
         low, high = np.quantile(_by_feature(groups, drawn), _INTERVAL, axis=0)
         few = len(blocks) < LEAST_BLOCKS
         ranking = groups.drop_duplicates(["feature", "role"])[["feature", "role"]].assign(

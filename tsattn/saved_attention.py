@@ -7,7 +7,6 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from tsattn.cells import forecast_profile
 from tsattn.model_checks import altered, reading
 from tsattn.model_directory import read_json, read_options, read_schema
 
@@ -28,12 +27,6 @@ def read_profile(directory: Path) -> pd.DataFrame:
     if not (inside & first.le(last)).all():
         raise altered(path, "its lags are not those of a window")
     return profile
-
-
-def read_forecast_profile(directory: Path, profile: pd.DataFrame) -> pd.DataFrame | None:
-    """Return `tsattn.cells.forecast_profile` of a saved profile."""
-    shares, options = read_linear_shares(directory), read_options(directory)
-    return forecast_profile(profile, shares, targets_apart=options.targets_apart)
 
 
 def read_horizon_profile(directory: Path) -> pd.DataFrame:

@@ -14,7 +14,7 @@ from tsattn.fitted import FittedForecaster
 from tsattn.linear_profiles import linear_rows
 from tsattn.profile_frames import profile_frame
 from tsattn.profiles import ProfileSum, attention_rows, describe_scores, ranks_features
-from tsattn.rankings import cell_shares
+from tsattn.rankings import CellShares
 
 _PARTS = ["horizon_first", "horizon_last"]
 
@@ -40,15 +40,14 @@ class _Part:
     linear_share: float
     not_read: tuple[str, ...]
     rows: np.ndarray  # numbers of the rows of the profile
+    of_rows: CellShares  # of these rows
     number: np.ndarray  # of the cell that each of them belongs to
     cells: list[tuple[str, str, int, int]]  # feature, role, lag_first, lag_last
 
-    def shares(self, profile: pd.DataFrame, values: np.ndarray) -> np.ndarray:
+    def shares(self, values: np.ndarray) -> np.ndarray:
         """Return the shares of the cells, from values (windows, rows): (windows, cells)."""
-        own = profile.iloc[self.rows]
-        of_rows = cell_shares(
-            own, values[:, self.rows], self.target, self.linear_share, self.not_read
-        )
+        own = values[:, self.rows]
+        of_rows = self.of_rows.of_target(own, self.target, self.linear_share, self.not_read)
         shares = np.zeros((len(self.cells), len(values)))
         np.add.at(shares, self.number, of_rows.T)
         return shares.T
@@ -74,8 +73,7 @@ class Reasons:
         self.fitted = fitted
         self.count = count
         self.found: list[Reason] = []
-        self._rows: pd.DataFrame | None = None  # of the profile
-        self._parts: list[_Part] = []
+        self._parts: list[_Part] = []  # none before the first windows
         self._num_windows = 0
 
     def add(self, batch: WindowBatch, outputs: dict[str, np.ndarray]) -> None:
@@ -85,12 +83,11 @@ class Reasons:
             UsageError: the scores do not compare features.
         """
         sums = self._sums(batch, outputs)
-        if self._rows is None:  # they differ in their means only, which are not read
-            self._rows = profile_frame(self.fitted, sums)
-            self._parts = _parts_of(self._rows, self.fitted)
+        if not self._parts:  # later profiles differ in their means only, which are not read
+            self._parts = _parts_of(profile_frame(self.fitted, sums), self.fitted)
         values = self._by_row(sums)  # (windows, rows)
         for part in self._parts:
-            shares = part.shares(self._rows, values)  # (windows, cells)
+            shares = part.shares(values)  # (windows, cells)
             order = np.argsort(-shares, axis=1, kind="stable")[:, : self.count]
             for i, largest in enumerate(order):
                 cells = [part.cell(j, float(shares[i, j])) for j in largest if shares[i, j] > 0]
@@ -154,7 +151,8 @@ def _parts_of(rows: pd.DataFrame, fitted: FittedForecaster) -> list[_Part]:
         for first, last in network[_PARTS].drop_duplicates().itertuples(index=False):
             of_part = network.index[network["horizon_first"] == first]
             used = np.flatnonzero(rows.index.isin(of_part) | is_linear)
-            table, number = merged_cells(rows.iloc[used])
+            own = rows.iloc[used]
+            table, number = merged_cells(own)
             parts.append(
                 _Part(
                     target=target,
@@ -163,6 +161,7 @@ def _parts_of(rows: pd.DataFrame, fitted: FittedForecaster) -> list[_Part]:
                     linear_share=linear_share,
                     not_read=tuple(name for name in targets if name != target and is_apart),
                     rows=used,
+                    of_rows=CellShares(own),
                     number=number,
                     cells=list(table.itertuples(index=False, name=None)),
                 )

@@ -5,7 +5,8 @@ from typing import Any
 
 import pandas as pd
 
-from tsattn.cells import describe_forecast, largest_cells
+from tsattn.cells import describe_forecast, forecast_profile, largest_cells
+from tsattn.config import FitOptions
 from tsattn.linear_profiles import (
     ALL_LINEAR,
     LINEAR_MEANING,
@@ -16,13 +17,7 @@ from tsattn.linear_profiles import (
 from tsattn.page.heatmap import heatmap
 from tsattn.page.markup import Markup, bullets, figure, join, number, table, tag
 from tsattn.profiles import describe_scores, summarize_profile
-from tsattn.saved_attention import (
-    read_faithfulness,
-    read_forecast_profile,
-    read_linear_shares,
-    read_profile,
-    read_ranking,
-)
+from tsattn.saved_attention import read_faithfulness, read_profile, read_ranking
 from tsattn.verdicts import (
     LEAST_AGREEMENT,
     LEAST_CHANGE,
@@ -75,13 +70,14 @@ _CAUTION = (
 )
 
 
-def attention_section(directory: Path) -> Markup:
+def attention_section(
+    directory: Path, options: FitOptions, linear_shares: dict[str, float]
+) -> Markup:
     """Return profile, ranking and verdict; nothing for a model without attention."""
     if not (directory / "attention" / "profile.csv").is_file():
         return Markup("")
-    linear_shares = read_linear_shares(directory)
     saved = read_profile(directory)
-    cells = read_forecast_profile(directory, saved)
+    cells = forecast_profile(saved, linear_shares, targets_apart=options.targets_apart)
     profile = without_idle_attention(saved, linear_shares)
     is_linear = is_all_linear(linear_shares)
     summary = summarize_profile(profile)

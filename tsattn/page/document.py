@@ -28,7 +28,7 @@ def write_page(directory: Path) -> None:
 def build_page(directory: Path) -> str:
     """Return the page of a model directory: one file without script or network."""
     options = read_options(directory)
-    schema = read_schema(directory)
+    schema, linear_shares = read_schema(directory), read_linear_shares(directory)
     metrics, data = read_json(directory / "metrics.json"), read_json(directory / "config.json")
     has_calibration = (directory / CALIBRATION).is_file()
     calibration = read_json(directory / CALIBRATION) if has_calibration else None
@@ -38,7 +38,7 @@ def build_page(directory: Path) -> str:
     title = f"Forecast of {', '.join(schema.targets)}"
     sections = [
         tag("h2", "What was asked", id="asked"),
-        _asked(options, schema, read_linear_shares(directory), metrics),
+        _asked(options, schema, linear_shares, metrics),
         tag("h2", "The data", id="data"),
         _data(schema, metrics, path),
         tag("h2", "How accurate it is", id="accuracy"),
@@ -56,7 +56,7 @@ def build_page(directory: Path) -> str:
             "with its intervals, and the baselines.",
             f"A few windows of the {_named(split)} rows, evenly spread.",
         ),
-        attention_section(directory),
+        attention_section(directory, options, linear_shares),
         tag("h2", "Training", id="training"),
         figure(
             directory / "plots" / "loss.png",

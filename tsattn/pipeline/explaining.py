@@ -34,7 +34,6 @@ from tsattn.report import ranking_frame, write_attention
 from tsattn.running import compile_for
 from tsattn.saved_attention import (
     read_faithfulness,
-    read_forecast_profile,
     read_horizon_profile,
     read_linear_shares,
     read_profile,
@@ -67,13 +66,13 @@ def saved_explanation(model: str | Path) -> Explanation:
     options = read_options(directory)
     check_attention(options.attention)
     is_recurrent = options.decoder == "recurrent"
-    profile = read_profile(directory)
+    profile, shares = read_profile(directory), read_linear_shares(directory)
     return Explanation(
         profile=profile,
         horizon=read_horizon_profile(directory) if is_recurrent else None,
         ranking=read_ranking(directory),
-        linear_shares=read_linear_shares(directory),
-        cells=read_forecast_profile(directory, profile),
+        linear_shares=shares,
+        cells=forecast_profile(profile, shares, targets_apart=options.targets_apart),
         faithfulness=read_faithfulness(directory),
     )
 
