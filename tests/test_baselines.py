@@ -1,14 +1,18 @@
 """The simple forecasts every model is compared with."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from scipy.optimize import brentq
 from sklearn.linear_model import Ridge
 
 from tsattn import linear_fitting
-from tsattn.baselines import baseline_forecasters, last_value, seasonal_naive
+from tsattn.baselines import LinearBaseline, baseline_forecasters, last_value, seasonal_naive
 from tsattn.data.windows import make_windows
-from tsattn.linear_fitting import RIDGE_STRENGTHS, SELECTIVITY, fit_linear
+from tsattn.linear_fitting import SELECTIVITY, fit_linear
+from tsattn.linear_moments import moments_of
+from tsattn.ridge_regression import RIDGE_STRENGTHS
 
 ROWS, FEATURES, FUTURE, TARGETS = 307, 3, 2, 2
 LOOKBACK, HORIZON = 11, 7
@@ -119,7 +123,8 @@ def reference_forecasts(train, val, batch, target) -> tuple[np.ndarray, np.ndarr
     return np.array(forecasts), np.array(errors)
 
 
-def test_linear_is_the_mean_of_ridges_weighed_by_their_errors(windows):
+def test_linear_is_the_mean_of_ridges_weighed_by_their_errors(windows, monkeypatch):
+    monkeypatch.setattr(linear_fitting, "needless_features", lambda *_: [])  # see further below
     train, val = windows.take(slice(0, 199)), windows.take(slice(199, 251))
     linear = fit_linear(train, val)
     batches = [part.gather(slice(None)) for part in (train, val, windows)]
@@ -284,12 +289,97 @@ def test_linear_uses_what_is_known_ahead():
     np.testing.assert_allclose(linear.forecast(batch), batch.targets, atol=0.02)
 
 
-def test_linear_sums_are_those_of_all_windows_at_once(windows, monkeypatch):
-    whole = linear_fitting._normal_equations(windows, "all", 0)
-    monkeypatch.setattr(linear_fitting, "_BATCH", 13)
-    parts = linear_fitting._normal_equations(windows, "all", 0)
-    for one, other in zip(whole, parts, strict=True):
-        np.testing.assert_allclose(one, other, rtol=1e-3, atol=1e-3)
+def test_moments_are_those_of_all_windows_at_once(windows, monkeypatch):
+    whole = moments_of(windows, "all", 0)
+    monkeypatch.setattr("tsattn.linear_moments.BATCH", 13)
+    parts = moments_of(windows, "all", 0)
+    for name in ("gram", "moment", "squares"):
+        np.testing.assert_allclose(getattr(parts, name), getattr(whole, name), rtol=1e-9)
+
+
+def test_moments_give_the_squared_error_of_any_weights(windows) -> None:
+    moments = moments_of(windows, "all", 0)
+    weights = np.random.default_rng(8).normal(size=moments.moment.shape).astype(np.float32)
+    linear = LinearBaseline(inputs="all", weights=weights)
+    batch = windows.gather(slice(None))
+    squared = np.square(linear.forecast(batch) - batch.targets, dtype=np.float64)
+    assert moments.error(weights) == pytest.approx(squared.sum() / len(windows), rel=1e-5)
+    columns = np.array([2, 5, 7])
+    weights[:, np.setdiff1d(np.arange(weights.shape[1]), columns)] = 0
+    part = moments.part(slice(1, 2), columns)
+    of_target = np.square(
+        (LinearBaseline(inputs="all", weights=weights).forecast(batch) - batch.targets)[:, :, 1],
+        dtype=np.float64,
+    )
+    expected = of_target.sum() / len(windows)
+    assert part.error(weights[1:2, columns]) == pytest.approx(expected, rel=1e-5)
+
+
+def driven(num_rows: int, num_idle: int) -> np.ndarray:
+    """Return a target, what it follows three steps later, and others it has nothing to do with."""
+    values = np.random.default_rng(10).normal(size=(num_rows, 2 + num_idle)).astype(np.float32)
+    values[3:, 0] += values[:-3, 1]
+    return values
+
+
+def sizes_of_features(linear: LinearBaseline, lookback: int, num_features: int) -> np.ndarray:
+    """Return the largest weight of the values of each feature, those known ahead left out."""
+    weights = np.abs(linear.weights_of_values(lookback, num_features)).max(axis=(0, 2))
+    return weights[: lookback * num_features].reshape(lookback, num_features).max(axis=0)
+
+
+def test_linear_leaves_out_features_it_is_no_worse_without() -> None:
+    values = driven(1200, num_idle=6)
+    windows = make_windows(
+        values, lookback=24, horizon=4, num_targets=1, future_values=values[:, -2:]
+    )
+    linear = fit_linear(windows.take(slice(900)), windows.take(slice(900, None)))
+    sizes = sizes_of_features(linear, 24, 8)
+    assert sizes[1] > 0.5
+    np.testing.assert_array_equal(sizes[2:], 0)
+    np.testing.assert_array_equal(linear.weights[:, 24 * 8 : -1], 0)  # what is known ahead of them
+
+
+def test_linear_keeps_a_feature_that_validation_rows_cannot_tell_of() -> None:
+    values = np.random.default_rng(10).normal(size=(1200, 2)).astype(np.float32)
+    holidays = np.arange(30, 900, 60)  # in train rows only
+    values[:, 1] = np.isin(np.arange(1200), holidays) / 0.13
+    values[holidays + 3, 0] += 4
+    windows = make_windows(values, lookback=24, horizon=4, num_targets=1)
+    linear = fit_linear(windows.take(slice(870)), windows.take(slice(930, None)))
+    assert sizes_of_features(linear, 24, 2)[1] > 0.1
+
+
+def test_linear_keeps_a_feature_that_train_rows_clearly_speak_for() -> None:
+    values = driven(1200, num_idle=0)
+    values[903:, 0] -= 1.5 * values[900:-3, 1]  # the opposite in validation rows
+    windows = make_windows(values, lookback=24, horizon=4, num_targets=1)
+    linear = fit_linear(windows.take(slice(870)), windows.take(slice(930, None)))
+    assert sizes_of_features(linear, 24, 2)[1] > 0
+
+
+@pytest.mark.parametrize("num_targets", [1, 3])
+def test_linear_of_a_wide_table_reads_the_lags_of_the_target_alone(num_targets: int) -> None:
+    values = np.random.default_rng(12).normal(size=(700, 321)).astype(np.float32)
+    values[7:, :3] += values[:-7, :3]
+    windows = make_windows(values, lookback=168, horizon=24, num_targets=num_targets)
+    train, val = windows.take(slice(400)), windows.take(slice(400, None))
+    linear = fit_linear(train, val)  # 53,929 regressors of all lags: a table of 23 GB
+    assert linear.inputs == "own"
+    assert linear.weights.shape == (num_targets, 169, 24)
+    alone = fit_linear(*(replace(w, values=values[:, :1], num_targets=1) for w in (train, val)))
+    np.testing.assert_array_equal(linear.weights[:1], alone.weights)
+
+
+def test_linear_of_a_wide_table_reads_what_is_known_ahead() -> None:
+    values = np.random.default_rng(12).normal(size=(500, 60)).astype(np.float32)
+    known = values[:, -1:]
+    values[:, 0] = known[:, 0] + 0.1 * values[:, 0]
+    windows = make_windows(values, lookback=96, horizon=4, num_targets=1, future_values=known)
+    linear = fit_linear(windows.take(slice(250)), windows.take(slice(250, None)))
+    assert linear.inputs == "own and known"
+    batch = windows.gather(slice(250, None))
+    assert np.square(linear.forecast(batch) - batch.targets).mean() < 0.1
 
 
 def test_linear_of_many_windows_takes_evenly_spaced_ones(windows, monkeypatch):

@@ -4,6 +4,7 @@ import numpy as np
 
 from tsattn.baselines import values_of_regressors
 from tsattn.data.windows import Windows
+from tsattn.linear_moments import Moments
 
 CLEARLY = 4  # standard errors
 _PENALTY = 1e-4  # in the standard errors alone: values are in standard deviations
@@ -13,8 +14,7 @@ _MOST_KEPT = 0.25
 
 def few_weights(
     windows: Windows,
-    gram: np.ndarray,
-    moment: np.ndarray,
+    moments: Moments,
     every_weight: np.ndarray,
     variances: np.ndarray,
     num_calendar_features: int,
@@ -28,10 +28,7 @@ def few_weights(
 
     Args:
         windows: The train windows.
-        gram: (regressors + 1, regressors + 1) mean over the windows of x xᵀ; x as `regressors`
-            makes it of the lags of all features.
-        moment: (targets, regressors + 1, horizon) the same of x yᵀ, with y relative to the last
-            value of the target.
+        moments: Those of the train windows, of the lags of all features.
         every_weight: (targets, regressors + 1, horizon) the weights of all values.
         variances: (targets, horizon) squared errors of these on other windows.
         num_calendar_features: How many of the last future inputs are calendar features.
@@ -39,6 +36,7 @@ def few_weights(
     Returns:
         The weights of `LinearBaseline`.
     """
+    gram, moment = moments.gram, moments.moment
     values = values_of_regressors(windows, len(gram), num_calendar_features)
     products = values @ gram @ values.T
     inverse = np.linalg.inv(products + _PENALTY * np.eye(len(gram)))
