@@ -477,6 +477,18 @@ def test_plot_heatmap_says_that_shares_are_means_over_targets():
         assert any("on average over the targets" in text.get_text() for text in words) == said
 
 
+def test_plot_heatmap_of_a_wide_table_has_the_features_of_the_largest_means():
+    names = [f"feature {number}" for number in range(90)]
+    frame = profile(names, measure="nats")  # more at lag 1 from name to name
+    figure = plots.plot_heatmap(frame)
+    axes = figure.axes[0]
+    assert [text.get_text() for text in axes.get_yticklabels()] == names[-64:]
+    assert axes.images[0].get_array().shape == (64, LOOKBACK)
+    assert "26 of 90 left out: those with the least" in heading(figure)
+    units = plots.plot_heatmap(profile(names, kind="unit"))
+    assert units.axes[0].images[0].get_array().shape == (90, LOOKBACK)
+
+
 def test_plot_heatmap_spreads_a_segment_over_its_lags():
     frame = profile(["load"], lags=[1, 6, 11], segment=5)
     (image,) = plots.plot_heatmap(frame).axes[0].images

@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from matplotlib.image import AxesImage
 
 MAX_PANELS = 24
+MAX_FEATURES = 64  # of a heat map
 _MEASURES = {
     "share": "share of attention",
     "nats": "information (nats)",
@@ -124,7 +125,8 @@ def _draw_profile(axes: Axes, rows: pd.DataFrame) -> None:
 def plot_heatmap(profile: pd.DataFrame, unit: str = "") -> Figure:
     """Plot the mean of the attention profile as an image, features by lags, lag 1 at the right.
 
-    The first target and horizon part are drawn. Means of both signs get a diverging map.
+    The first target and horizon part are drawn, and of more than `MAX_FEATURES` features those of
+    the largest means. Means of both signs get a diverging map.
 
     Args:
         profile: the columns of `attention/profile.csv`.
@@ -134,7 +136,12 @@ def plot_heatmap(profile: pd.DataFrame, unit: str = "") -> Figure:
 
     part, title = _first_part(profile)
     kind, measure = part["kind"].iloc[0], part["measure"].iloc[0]
+    count = part["feature"].nunique()
+    if kind == "feature":
+        peaks = part["mean"].abs().groupby(part["feature"], sort=False).max()
+        part = part[part["feature"].isin(peaks.nlargest(MAX_FEATURES).index)]
     features, edges = part["feature"].unique(), _edges(part)
+    left_out = count - len(features)
     image = np.full((len(features), int(np.ptp(edges))), np.nan)  # (features, lags)
     spans = (edges - edges.min()).astype(int)
     for row, (first, last), mean in zip(
@@ -164,7 +171,8 @@ def plot_heatmap(profile: pd.DataFrame, unit: str = "") -> Figure:
     meaning = _MEANINGS.get(measure, "")
     if measure == "forecast" and part["target"].iloc[0] == "*":
         meaning += ", on average over the targets"
-    return finish(figure, title, meaning)
+    least = f"{left_out} of {count} left out: those with the least" if left_out else ""
+    return finish(figure, title, least, meaning)
 
 
 def set_colours(drawn: AxesImage, image: np.ndarray) -> str:
