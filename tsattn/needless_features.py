@@ -22,11 +22,11 @@ def needless_features(
     """Return the features that a ridge regression on everything is no worse without.
 
     From that on which the squared error on val depends least, features are left out one after the
-    other, and the others take over what they can. One stays out if val has at most `_MAY_COST`
-    times the error without it; if it varies there, or val could not tell; and if without it the
-    error on train grows by at most `_CHANCE` times as much as without a feature of noise: the Wald
-    statistic of its weights over their degrees of freedom (Hastie, Tibshirani & Friedman 2009,
-    "The Elements of Statistical Learning", 3.2 and 3.4.1).
+    other, and the others take over what they can. One stays out if three things hold. Without it
+    val has at most `_MAY_COST` times the least error so far. It varies in val, which could not tell
+    otherwise. And without it the error on train grows by at most `_CHANCE` times as much as without
+    a feature of noise: the Wald statistic of its weights over their degrees of freedom (Hastie,
+    Tibshirani & Friedman 2009, "The Elements of Statistical Learning", 3.2 and 3.4.1).
 
     Args:
         train: Of the windows that the regression was fitted on.
@@ -38,7 +38,7 @@ def needless_features(
     """
     inverse = np.linalg.inv(train.gram + strength * np.eye(len(train.gram)))
     varies, varies_in_val = train.gram.diagonal(), val.gram.diagonal()
-    error = val.error(weights)
+    least = val.error(weights)
     by_error = sorted(
         features, key=lambda name: val.error(_without(inverse, weights, features[name])[0])
     )
@@ -51,10 +51,10 @@ def needless_features(
         own = inverse[np.ix_(columns, columns)]
         across = inverse[columns]
         freedom = len(columns) - strength * np.trace(np.linalg.solve(own, across @ across.T))
-        least = val.error(others)
-        if least <= _MAY_COST * error and grows <= _CHANCE * freedom / num_apart * error:
+        left = val.error(others)
+        if left <= _MAY_COST * least and grows <= _CHANCE * freedom / num_apart * least:
             found.append(name)
-            weights, error = others, least
+            weights, least = others, min(left, least)
             inverse = inverse - across.T @ np.linalg.solve(own, across)
     return found
 
