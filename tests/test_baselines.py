@@ -303,16 +303,14 @@ def test_moments_give_the_squared_error_of_any_weights(windows) -> None:
     linear = LinearBaseline(inputs="all", weights=weights)
     batch = windows.gather(slice(None))
     squared = np.square(linear.forecast(batch) - batch.targets, dtype=np.float64)
-    assert moments.error(weights) == pytest.approx(squared.sum() / len(windows), rel=1e-5)
+    expected = squared.mean(axis=0).T
+    np.testing.assert_allclose(moments.errors(weights), expected, rtol=1e-5)
     columns = np.array([2, 5, 7])
     weights[:, np.setdiff1d(np.arange(weights.shape[1]), columns)] = 0
     part = moments.part(slice(1, 2), columns)
-    of_target = np.square(
-        (LinearBaseline(inputs="all", weights=weights).forecast(batch) - batch.targets)[:, :, 1],
-        dtype=np.float64,
-    )
-    expected = of_target.sum() / len(windows)
-    assert part.error(weights[1:2, columns]) == pytest.approx(expected, rel=1e-5)
+    rest = LinearBaseline(inputs="all", weights=weights).forecast(batch) - batch.targets
+    expected = np.square(rest[:, :, 1], dtype=np.float64).mean(axis=0)
+    np.testing.assert_allclose(part.errors(weights[1:2, columns])[0], expected, rtol=1e-5)
 
 
 def driven(num_rows: int, num_idle: int) -> np.ndarray:
@@ -358,6 +356,63 @@ def test_linear_keeps_a_feature_that_train_rows_clearly_speak_for() -> None:
     assert sizes_of_features(linear, 24, 2)[1] > 0
 
 
+def test_linear_keeps_a_feature_that_one_target_needs_for_one_step() -> None:
+    values = np.random.default_rng(13).normal(size=(1800, 6)).astype(np.float32)
+    values[1:, 0] += values[:-1, 5]
+    windows = make_windows(values, lookback=6, horizon=24, num_targets=5)
+    linear = fit_linear(windows.take(slice(1200)), windows.take(slice(1230, None)))
+    assert linear.weights_of_values(6, 6)[0, 5 * 6 + 5, 0] > 0.3  # lag 1
+
+
+def test_linear_keeps_a_feature_that_tells_the_next_of_many_steps() -> None:
+    values = np.random.default_rng(14).normal(size=(3600, 2)).astype(np.float32)
+    values[1:, 0] += 0.4 * values[:-1, 1]
+    windows = make_windows(values, lookback=6, horizon=96, num_targets=1)
+    linear = fit_linear(windows.take(slice(2500)), windows.take(slice(2600, None)))
+    assert linear.weights_of_values(6, 2)[0, 5 * 2 + 1, 0] > 0.1  # lag 1
+
+
+def test_linear_leaves_out_most_features_of_noise_and_none_by_few_validation_windows() -> None:
+    values = driven(1200, num_idle=20)
+    windows = make_windows(values, lookback=6, horizon=1, num_targets=1)
+    train = windows.take(slice(900))
+    linear = fit_linear(train, windows.take(slice(900, None)))
+    assert (sizes_of_features(linear, 6, 22)[2:] == 0).sum() > 10
+    linear = fit_linear(train, windows.take(slice(900, 950)))  # not eight windows apart
+    assert (sizes_of_features(linear, 6, 22) > 0).all()
+
+
+def test_linear_leaves_out_one_of_two_covariates_that_are_known_ahead() -> None:
+    values = driven(1200, num_idle=2)
+    values[:, 0] += 2 * values[:, 2]  # as it is known ahead
+    calendar = np.sin(np.arange(1200) / 4)[:, None]
+    known = np.concatenate([values[:, 2:], calendar], axis=1).astype(np.float32)
+    windows = make_windows(values, lookback=6, horizon=4, num_targets=1, future_values=known)
+    train, val = windows.take(slice(900)), windows.take(slice(900, None))
+    linear = fit_linear(train, val, num_calendar_features=1)
+    sizes = sizes_of_features(linear, 6, 4)
+    assert (sizes[:3] > 0).all()
+    assert sizes[3] == 0
+    ahead = linear.weights[0, 6 * 4 : -2].reshape(4, 2, 4)  # steps, covariates, horizon
+    assert (np.diagonal(ahead[:, 0]) > 1.5).all()
+    np.testing.assert_array_equal(ahead[:, 1], 0)
+    assert (linear.weights[0, -2] != 0).all()  # the calendar
+
+
+def test_linear_tries_no_features_where_that_is_too_much(monkeypatch) -> None:
+    monkeypatch.setattr("tsattn.needless_features._MAX_PRODUCTS", 0)
+    windows = make_windows(driven(1200, num_idle=2), lookback=6, horizon=4, num_targets=1)
+    linear = fit_linear(windows.take(slice(900)), windows.take(slice(900, None)))
+    assert (sizes_of_features(linear, 6, 4) > 0).all()
+
+
+@pytest.mark.parametrize("limit", ["MAX_WEIGHTS", "MAX_REGRESSORS"])
+def test_linear_beyond_a_limit_reads_the_lags_of_targets_alone(windows, monkeypatch, limit) -> None:
+    assert fit_linear(windows, windows).inputs == "all"
+    monkeypatch.setattr(linear_fitting, limit, 20)
+    assert fit_linear(windows, windows).inputs != "all"
+
+
 @pytest.mark.parametrize("num_targets", [1, 3])
 def test_linear_of_a_wide_table_reads_the_lags_of_the_target_alone(num_targets: int) -> None:
     values = np.random.default_rng(12).normal(size=(700, 321)).astype(np.float32)
@@ -367,8 +422,10 @@ def test_linear_of_a_wide_table_reads_the_lags_of_the_target_alone(num_targets: 
     linear = fit_linear(train, val)  # 53,929 regressors of all lags: a table of 23 GB
     assert linear.inputs == "own"
     assert linear.weights.shape == (num_targets, 169, 24)
-    alone = fit_linear(*(replace(w, values=values[:, :1], num_targets=1) for w in (train, val)))
-    np.testing.assert_array_equal(linear.weights[:1], alone.weights)
+    for target, weights in enumerate(linear.weights):
+        own = values[:, target : target + 1]
+        alone = fit_linear(*(replace(part, values=own, num_targets=1) for part in (train, val)))
+        np.testing.assert_array_equal(weights, alone.weights[0])
 
 
 def test_linear_of_a_wide_table_reads_what_is_known_ahead() -> None:

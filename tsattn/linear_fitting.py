@@ -30,7 +30,7 @@ def fit_linear(train: Windows, val: Windows, *, num_calendar_features: int = 0) 
     -`SELECTIVITY` (Stock & Watson 2004, "Combination forecasts of output growth in a seven-country
     data set"): one that val does not tell from the best has as much of the mean, one that is far
     off nothing. Features that are no targets, and that the regression on everything is no worse
-    without, are read by none of them, see `needless_features`.
+    without, are read by none of these, see `needless_features`.
 
     A regression that reads the levels of all features too, which may go together in the train rows
     only (Granger & Newbold 1974, "Spurious regressions in econometrics"), takes the place of the
@@ -71,7 +71,9 @@ def _inputs(windows: Windows, num_calendar_features: int) -> str:
     num_weights = windows.num_targets * num_regressors * windows.horizon
     if num_features > 1 and num_regressors <= MAX_REGRESSORS and num_weights <= MAX_WEIGHTS:
         return "all"
-    return "own and known" if 0 < num_known <= MAX_REGRESSORS - windows.lookback else "own"
+    num_regressors = windows.lookback + num_known
+    work = windows.num_targets * num_regressors**3
+    return "own and known" if num_known and work <= MAX_REGRESSORS**3 else "own"
 
 
 def _of_target(windows: Windows, target: int) -> Windows:
@@ -96,7 +98,9 @@ def _fit(train: Windows, val: Windows, inputs: str, num_calendar_features: int) 
     level = (train.lookback - 1) * num_features  # the place of the first of the last values
     levels_of_others = every[level + num_targets : level + num_features]
     left_out = levels_of_others
-    if num_features > num_targets:
+    reach = val.lookback + val.horizon
+    has_blocks = num_features > num_targets and _num_blocks(len(val), reach) > 0
+    if has_blocks:
         columns = np.setdiff1d(every, levels_of_others)
         needless = _needless(train, of_train, of_val, means, columns, num_calendar_features)
         left_out = np.union1d(left_out, needless)
@@ -105,8 +109,7 @@ def _fit(train: Windows, val: Windows, inputs: str, num_calendar_features: int) 
         for columns in _subsets(train, len(every), left_out)
     ]
     linear = linear_of(_weighed_mean(ridges, of_train.moment.shape))
-    reach = val.lookback + val.horizon
-    if num_features == num_targets or not _num_blocks(len(val), reach):
+    if not has_blocks:
         return linear
     columns = np.array([every] * num_targets)
     of_levels = linear_of(best_ridge(of_train, of_val, means, columns).weights)

@@ -19,7 +19,7 @@ class Moments:
 
     gram: np.ndarray  # (regressors + 1, regressors + 1): x xᵀ
     moment: np.ndarray  # (targets, regressors + 1, horizon): x yᵀ
-    squares: np.ndarray  # (targets,): y² added up over the horizon
+    squares: np.ndarray  # (targets, horizon): y²
 
     def part(self, targets: slice, columns: np.ndarray) -> "Moments":
         """Return those of some targets, and of the regressors in some columns."""
@@ -29,13 +29,15 @@ class Moments:
             squares=self.squares[targets],
         )
 
-    def error(self, weights: np.ndarray) -> float:
-        """Return the squared error of weights (targets, regressors + 1, horizon).
+    def errors(self, weights: np.ndarray) -> np.ndarray:
+        """Return the mean squared error of each target and step: (targets, horizon).
 
-        It is the mean over the windows of the sum over targets and steps.
+        Args:
+            weights: (targets, regressors + 1, horizon).
         """
         products = self.gram @ weights - 2 * self.moment
-        return max(float(np.vdot(weights, products) + self.squares.sum()), 0.0)
+        errors = np.einsum("trh,trh->th", weights, products) + self.squares
+        return np.asarray(np.maximum(errors, 0))
 
 
 def moments_of(windows: Windows, inputs: str, num_calendar_features: int) -> Moments:
@@ -49,7 +51,7 @@ def moments_of(windows: Windows, inputs: str, num_calendar_features: int) -> Mom
         y = (batch.targets - last).transpose(2, 0, 1).astype(np.float64)
         gram = gram + x.T @ x
         moment = moment + x.T @ y
-        squares = squares + np.square(y).sum(axis=(1, 2))
+        squares = squares + np.square(y).sum(axis=1)
     return Moments(
         gram=np.asarray(gram) / len(windows),
         moment=np.asarray(moment) / len(windows),

@@ -52,7 +52,7 @@ def best_ridge(
             for of_strength in weights:
                 _take_off_bias(of_strength, own, levels, num_rows)
         of_val = val.part(group, own)
-        errors += [of_val.error(of_strength) for of_strength in weights]
+        errors += [of_val.errors(of_strength).sum() for of_strength in weights]
         fitted.append(weights)
     best = int(errors.argmin())
     return Ridge(
