@@ -152,6 +152,25 @@ def regressors(
     return np.concatenate([relative, *ahead, np.ones((count, 1), dtype=np.float32)], axis=1)
 
 
+def regressors_of_features(
+    windows: Windows, num_regressors: int, num_calendar_features: int
+) -> list[np.ndarray]:
+    """Return which of the `regressors` of all features are of each: its lags, what is known of it.
+
+    `num_regressors` counts the constant, which is of none, as the calendar is.
+    """
+    num_features = windows.values.shape[1]
+    num_covariates = windows.future_values.shape[1] - num_calendar_features
+    num_lags = windows.lookback * num_features
+    lags, ahead = np.split(np.arange(num_regressors), [num_lags])
+    ahead = ahead[: windows.horizon * num_covariates]
+    found = [lags[feature::num_features] for feature in range(num_features)]
+    for covariate in range(num_covariates):
+        feature = num_features - num_covariates + covariate
+        found[feature] = np.concatenate([found[feature], ahead[covariate::num_covariates]])
+    return found
+
+
 def values_of_regressors(
     windows: Windows, num_regressors: int, num_calendar_features: int
 ) -> np.ndarray:
@@ -159,15 +178,9 @@ def values_of_regressors(
 
     (regressors + 1, regressors + 1): it adds the last value to what is relative to it.
     """
-    num_features = windows.values.shape[1]
-    num_covariates = windows.future_values.shape[1] - num_calendar_features
-    values, first = np.eye(num_regressors), (windows.lookback - 1) * num_features
-    for feature in range(num_features):
-        values[feature:first:num_features, first + feature] = 1
-    ahead = slice(first + num_features, first + num_features + windows.horizon * num_covariates)
-    for covariate in range(num_covariates):
-        place = first + num_features - num_covariates + covariate
-        values[ahead][covariate::num_covariates, place] = 1
+    values = np.eye(num_regressors)
+    for columns in regressors_of_features(windows, num_regressors, num_calendar_features):
+        values[columns, columns[windows.lookback - 1]] = 1
     return values
 
 

@@ -5,7 +5,7 @@ from dataclasses import replace
 
 import numpy as np
 
-from tsattn.baselines import LinearBaseline
+from tsattn.baselines import LinearBaseline, regressors_of_features
 from tsattn.data.windows import Windows
 from tsattn.linear_moments import BATCH, Moments, moments_of
 from tsattn.needless_features import needless_features
@@ -53,7 +53,7 @@ def fit_linear(train: Windows, val: Windows, *, num_calendar_features: int = 0) 
         num_calendar_features: How many of the last future inputs are calendar features.
     """
     inputs = _inputs(train, num_calendar_features)
-    if inputs == "all" or train.values.shape[1] == 1:
+    if inputs == "all":
         return _fit(train, val, inputs, num_calendar_features)
     alone = [
         _fit(_of_target(train, i), _of_target(val, i), inputs, num_calendar_features)
@@ -111,15 +111,14 @@ def _fit(train: Windows, val: Windows, inputs: str, num_calendar_features: int) 
     linear = linear_of(_weighed_mean(ridges, of_train.moment.shape))
     if not has_blocks:
         return linear
-    columns = np.array([every] * num_targets)
-    of_levels = linear_of(best_ridge(of_train, of_val, means, columns).weights)
-    of_windows, of_steps = _errors(of_levels, val)
-    if not is_clearly_less(of_windows, _errors(linear, val)[0], reach):
+    of_levels = best_ridge(of_train, of_val, means, np.array([every] * num_targets)).weights
+    errors, others = (_errors_of_windows(found, val) for found in (linear_of(of_levels), linear))
+    if not is_clearly_less(errors, others, reach):
         return linear
-    few = few_weights(train, of_train, of_levels.weights, of_steps, num_calendar_features)
-    of_few = _errors(replace(of_levels, weights=few), val)[1]
-    is_as_good = of_few.mean(axis=1) <= FEW_MAY_COST * of_steps.mean(axis=1)
-    return linear_of(np.where(is_as_good[:, None, None], few, of_levels.weights))
+    of_steps = of_val.errors(of_levels)
+    few = few_weights(train, of_train, of_levels, of_steps, num_calendar_features)
+    is_as_good = of_val.errors(few).sum(axis=1) <= FEW_MAY_COST * of_steps.sum(axis=1)
+    return linear_of(np.where(is_as_good[:, None, None], few, of_levels))
 
 
 def _needless(
@@ -131,31 +130,14 @@ def _needless(
     num_calendar_features: int,
 ) -> np.ndarray:
     """Return the regressors of features that a ridge regression on some columns can do without."""
-    of_each = _regressors_of_features(train, len(of_train.gram), num_calendar_features)
+    every_feature = regressors_of_features(train, len(of_train.gram), num_calendar_features)
+    of_each = dict(enumerate(every_feature[train.num_targets :]))
     ridge = best_ridge(of_train, of_val, means, np.array([columns] * train.num_targets))
     of_train, of_val = (part.part(slice(None), columns) for part in (of_train, of_val))
     places = {name: np.flatnonzero(np.isin(columns, own)) for name, own in of_each.items()}
     num_apart = len(train) / train.horizon
     found = needless_features(of_train, of_val, ridge.weights, ridge.strength, places, num_apart)
     return np.concatenate([of_each[name] for name in found] or [columns[:0]])
-
-
-def _regressors_of_features(
-    windows: Windows, num_regressors: int, num_calendar_features: int
-) -> dict[int, np.ndarray]:
-    """Return the regressors of each feature that is no target, its lags and what is known of it."""
-    num_features = windows.values.shape[1]
-    num_covariates = windows.future_values.shape[1] - num_calendar_features
-    num_lags = windows.lookback * num_features
-    known = np.arange(num_lags, num_regressors)[: windows.horizon * num_covariates]
-    found = {}
-    for feature in range(windows.num_targets, num_features):
-        found[feature] = np.arange(feature, num_lags, num_features)
-        covariate = feature - num_features + num_covariates
-        if covariate >= 0:
-            ahead = known[covariate::num_covariates]
-            found[feature] = np.concatenate([found[feature], ahead])
-    return found
 
 
 def is_clearly_less(errors: np.ndarray, others: np.ndarray, reach: int) -> bool:
@@ -184,14 +166,13 @@ def _num_blocks(num_windows: int, reach: int) -> int:
     return num_blocks if num_blocks >= _BLOCKS // 2 else 0
 
 
-def _errors(linear: LinearBaseline, windows: Windows) -> tuple[np.ndarray, np.ndarray]:
-    """Return the mean squared error of each window, and that of each target and step."""
-    of_windows, of_steps = [], np.zeros((windows.num_targets, windows.horizon))
-    for _, batch in windows.batches(BATCH):
-        squared = np.square(linear.forecast(batch) - batch.targets, dtype=np.float64)
-        of_windows.append(squared.mean(axis=(1, 2)))
-        of_steps += squared.sum(axis=0).T / len(windows)
-    return np.concatenate(of_windows), of_steps
+def _errors_of_windows(linear: LinearBaseline, windows: Windows) -> np.ndarray:
+    """Return the mean squared error of each window."""
+    errors = [
+        np.square(linear.forecast(batch) - batch.targets, dtype=np.float64).mean(axis=(1, 2))
+        for _, batch in windows.batches(BATCH)
+    ]
+    return np.concatenate(errors)
 
 
 def _weighed_mean(ridges: Sequence[Ridge], shape: tuple[int, ...]) -> np.ndarray:
