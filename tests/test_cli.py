@@ -321,7 +321,7 @@ def test_recurrent_decoder_in_one_command_each(csv_path, tmp_path) -> None:
     assert "All features share one softmax" in explained.stdout
     assert "At every step of the horizon the shares over the lags sum to 1" in explained.stdout
     lines = [line.split() for line in explained.stdout.splitlines()]
-    start = lines.index(["horizon_step", "peak_lag", "share", "times_uniform", "mean_lag"])
+    start = lines.index(["horizon_step", "peak_lag", "peak_share", "times_uniform", "mean_lag"])
     assert [line[0] for line in lines[start + 1 : start + 4]] == ["1", "2", "3"]
     output = tmp_path / "profile"
     of_data = run("explain", model, "--data", csv_path, "-o", output, "--json")

@@ -58,10 +58,13 @@ def test_summary_says_where_each_horizon_step_looks() -> None:
         }
     )
     summary = summarize_horizon(frame)
-    assert summary.to_dict("records") == [
-        {"horizon_step": 1, "peak_lag": 2, "share": 0.75, "times_uniform": 1.5, "mean_lag": 1.75},
-        {"horizon_step": 2, "peak_lag": 1, "share": 1.0, "times_uniform": 2.0, "mean_lag": 1.0},
-    ]
+    assert summary.to_dict("list") == {
+        "horizon_step": [1, 2],
+        "peak_lag": [2, 1],
+        "peak_share": [0.75, 1.0],
+        "times_uniform": [1.5, 2.0],
+        "mean_lag": [1.75, 1.0],
+    }
 
 
 @pytest.mark.parametrize(

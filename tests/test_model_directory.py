@@ -383,6 +383,17 @@ def test_profile_of_lags_that_no_window_has_is_refused(copy, column: str, value:
         saved_explanation(copy)
 
 
+@pytest.mark.parametrize("column", ["mean", "std", "p10"])
+def test_profile_of_negative_scores_is_refused(copy, column: str) -> None:
+    path = copy / "attention" / "profile.csv"
+    table = pd.read_csv(path)
+    table.loc[3, column] = -0.1
+    table.to_csv(path, index=False)
+    reseal(copy)
+    with pytest.raises(ModelDirectoryError, match="its scores are not finite numbers of"):
+        saved_explanation(copy)
+
+
 @pytest.mark.parametrize(
     "shares",
     [0.5, [0.5], {"foo": 0.5}, {"load": -5}, {"load": 10**400}, {"load": float("nan")},

@@ -130,7 +130,7 @@ def test_summary_averages_the_targets_and_parts() -> None:
         shares = by_lag[row.feature] / by_lag[row.feature].sum()
         assert row.mass == pytest.approx(by_lag[row.feature].sum(), rel=1e-4)
         assert row.peak_lag == NAMES["lags"][int(np.argmax(shares))][0]
-        assert row.share == pytest.approx(shares.max(), rel=1e-4)
+        assert row.peak_share == pytest.approx(shares.max(), rel=1e-4)
         assert row.times_uniform == pytest.approx(shares.max() * SEGMENTS, rel=1e-4)
         half = np.sort(shares)[::-1].cumsum()
         assert row.lags_for_half == int((half < 0.5).sum()) + 1

@@ -30,7 +30,7 @@ def horizon_frame(scores: ProfileSum, target: str) -> pd.DataFrame:
 def summarize_horizon(profile: pd.DataFrame) -> pd.DataFrame:
     """Return where the attention peaks at each horizon step, and how sharply.
 
-    Columns: `horizon_step`; `peak_lag`; `share` of the step's attention at the peak;
+    Columns: `horizon_step`; `peak_lag`; `peak_share` of the step's attention at the peak;
     `times_uniform`, that share divided by 1 / lags; `mean_lag`, weighted by the shares.
     """
     rows = []
@@ -41,7 +41,7 @@ def summarize_horizon(profile: pd.DataFrame) -> pd.DataFrame:
             {
                 "horizon_step": step,
                 "peak_lag": int(lags[peak]),
-                "share": float(shares[peak]),
+                "peak_share": float(shares[peak]),
                 "times_uniform": float(shares[peak] * len(shares)),
                 "mean_lag": float(shares @ lags),
             }

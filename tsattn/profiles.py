@@ -255,9 +255,9 @@ def summarize_profile(profile: pd.DataFrame) -> pd.DataFrame:
     A channel that has nothing at all is left out.
 
     Columns: `feature`; `role`, past or future, only if there are both; `mass`, its share of the
-    whole, only where the scores rank features; `peak_lag`; `share` of the channel's own attention
-    at the peak; `times_uniform`, that share divided by 1 / lags; `lags_for_half`, the number of
-    lags that hold half of the attention.
+    whole, only where the scores rank features; `peak_lag`; `peak_share`, what the peak has of the
+    channel's own attention; `times_uniform`, that share divided by 1 / lags; `lags_for_half`, the
+    number of lags that hold half of the attention.
     """
     parts = attention_rows(profile)[["target", "horizon_first"]].drop_duplicates()
     cell = ["feature", "role", "lag_first"]
@@ -277,7 +277,7 @@ def summarize_profile(profile: pd.DataFrame) -> pd.DataFrame:
                 "role": role,
                 "mass": float(mass / (whole or 1.0)),
                 "peak_lag": int(group["lag_first"].iloc[peak]),
-                "share": float(shares[peak]),
+                "peak_share": float(shares[peak]),
                 "times_uniform": float(shares[peak] * len(shares)),
                 "lags_for_half": int(np.searchsorted(np.sort(shares)[::-1].cumsum(), 0.5) + 1),
             }

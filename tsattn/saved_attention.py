@@ -74,7 +74,7 @@ def _read_scores(
     numbers: Sequence[str],
     may_be_missing: Sequence[str] = (),
 ) -> pd.DataFrame:
-    """Read a table with just these columns, of which the numbers are finite."""
+    """Read a table with just these columns, of which the numbers are finite and not negative."""
     types = {
         **dict.fromkeys(texts, "str"),
         **dict.fromkeys(counts, "int64"),
@@ -86,6 +86,7 @@ def _read_scores(
         profile = pd.read_csv(path, keep_default_na=False, na_values=missing, dtype=types)
         if set(profile.columns) != set(types) or profile.empty:
             raise altered(path, "it has other columns, or no rows")
-        if not np.isfinite(profile[list(numbers)].to_numpy()).all():
-            raise altered(path, "its scores are not finite numbers")
+        scores = profile[list(numbers)].to_numpy()
+        if not (np.isfinite(scores) & (scores >= 0)).all():
+            raise altered(path, "its scores are not finite numbers of at least 0")
     return profile

@@ -79,9 +79,9 @@ def main() -> None:
 
     \b
     Exit codes: 0 ok, 2 usage, 3 data, 4 training diverged, 5 data does not
-    match the model, 6 quality gate failed, 7 model directory missing or
-    altered, 8 output not writable or locked, 9 some series skipped, the rest written,
-    130 interrupted.
+    match the model, 6 quality gate failed, 7 model directory missing, altered
+    or newer, 8 output not writable or locked, or its workers lost, 9 some
+    series skipped, the rest written, 130 interrupted.
     """  # noqa: D301 - click wants the backspace itself
 
 

@@ -182,7 +182,7 @@ model_options = (
     _choice(
         "--linear-path",
         config.LINEAR_PATHS,
-        "Blend the ridge regression in, as far as it helps on validation rows.",
+        "Blend the linear forecast in, as far as it helps on validation rows.",
         "blend; none with reverse-time",
     ),
     _choice("--cell", config.CELLS, "Recurrent cell."),

@@ -40,7 +40,7 @@ MAX_RANKING_ROWS = 20
 MAX_HORIZON_ROWS = 8
 PROFILE_FORMATS = {
     "mass": "{:.1%}",
-    "share": "{:.1%}",
+    "peak_share": "{:.1%}",
     "times_uniform": "{:.2f}",
     "mean_lag": "{:.1f}",
     "contribution": "{:.3f}",
@@ -146,7 +146,7 @@ def _print_cells(cells: pd.DataFrame) -> None:
     if not found:
         return
     of = f" The {len(largest)} largest of {found:,}." if found > len(largest) else ""
-    click.echo(table(pd.DataFrame(largest, columns=["cell", "share"]), PROFILE_FORMATS))
+    click.echo(table(pd.DataFrame(largest, columns=["cell", "share"]), RANKING_FORMATS))
     click.echo(f"\n{describe_forecast(cells)}{of}\n")
 
 

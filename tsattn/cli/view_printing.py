@@ -59,7 +59,7 @@ def print_groups(explanation: "GroupedExplanation", folder: Path | None, *, as_j
 
 def compact_groups(summary: pd.DataFrame) -> tuple[pd.DataFrame, int]:
     """Return one row per group and one column per feature, and how many features are left out."""
-    value = "total" if "total" in summary else "share"
+    value = "total" if "total" in summary else "peak_share"
     ahead = summary["role"].eq("future").map({True: " (ahead)", False: ""})
     labelled = summary.assign(label=summary["feature"] + ahead)
     means = labelled.groupby("label", sort=False)[value].mean()

@@ -116,7 +116,7 @@ def attention_section(
 
 
 def _cells(row: dict[Any, Any]) -> list[str]:
-    shares = {"mass": "{:.1%}", "share": "{:.1%}", "times_uniform": "{:.2f}"}
+    shares = {"mass": "{:.1%}", "peak_share": "{:.1%}", "times_uniform": "{:.2f}"}
     return [
         str(value) if isinstance(value, str) else number(value, shares.get(name, "{:.4g}"))
         for name, value in row.items()

@@ -24,7 +24,7 @@ def plot_groups(summary: pd.DataFrame, by: str, meaning: str) -> Figure:
     the share it has of the feature's own attention.
 
     Args:
-        summary: `group, num_windows, feature, role, peak_lag, share` and `total` where scores
+        summary: `group, num_windows, feature, role, peak_lag, peak_share` and `total` where scores
             rank features; groups in the order of their rows.
         by: What the windows are grouped by.
         meaning: What the names of the groups say.
@@ -32,7 +32,7 @@ def plot_groups(summary: pd.DataFrame, by: str, meaning: str) -> Figure:
     from matplotlib.ticker import PercentFormatter
 
     ranks = "total" in summary
-    value = "total" if ranks else "share"
+    value = "total" if ranks else "peak_share"
     ahead = summary["role"].eq("future").map({True: " (ahead)", False: ""})
     labelled = summary.assign(label=summary["feature"] + ahead)
     means = labelled.groupby("label", sort=False)[value].mean()
