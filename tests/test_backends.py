@@ -100,6 +100,9 @@ import keras, numpy, pandas as pd
 import tsattn, tsattn.layers
 data, folder, backend, count = sys.argv[1:]
 assert keras.config.backend() == backend
+if backend == "tensorflow":  # tracing takes most of the time, and the training was traced
+    import tensorflow
+    tensorflow.config.run_functions_eagerly(True)
 frame = pd.read_csv(data)
 results = []
 for i in range(int(count)):
