@@ -165,6 +165,30 @@ def test_forecast_of_unknown_extremes_stays_near_that_of_extremes() -> None:
     assert further < 2 * usual  # ten times as far
 
 
+@pytest.mark.parametrize("num_quantiles", [None, 3])
+def test_what_is_known_ahead_explains_past_and_future_targets_alike(
+    num_quantiles: int | None,
+) -> None:
+    options = {"normalization": "none", "num_quantiles": num_quantiles}
+    model, nothing = build(AHEAD, "none", **options), build(AHEAD, "none", **options)
+    layers = [model.get_layer(f"explain_{name}") for name in ("known", "mix", "targets")]
+    kept = [layer.get_weights() for layer in layers]
+    nothing.get_layer("explain_targets").set_weights([np.zeros_like(x) for x in kept[-1]])
+
+    def explained(known: np.ndarray) -> np.ndarray:
+        hidden = np.arcsinh(known)
+        for kernel, bias in kept[:-1]:
+            hidden = np.maximum(hidden @ kernel + bias, 0)
+        return hidden @ kept[-1][0] + kept[-1][1]
+
+    inputs = inputs_for(AHEAD)
+    expected = run(nothing, inputs)["forecast"]
+    of_future = explained(inputs["future_inputs"][:, :, :1])
+    expected = expected + (of_future if num_quantiles is None else of_future[..., None])
+    inputs["inputs"][:, :, :2] += explained(inputs["inputs"][:, :, 4:])
+    np.testing.assert_allclose(run(model, inputs)["forecast"], expected, rtol=1e-4, atol=1e-4)
+
+
 def test_first_segment_is_filled_up_with_zeros() -> None:
     model = build(TARGETS, normalization="none")
     longer = build(TARGETS._replace(lookback=12), normalization="none")

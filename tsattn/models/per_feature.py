@@ -23,6 +23,8 @@ _SCOPES = {
     # The gates in front have the scores; behind them each feature has a softmax of its own.
     "bottleneck": ("per-dimension", "additive"),
 }
+# Nobody is told that a state belongs to one feature.
+_READ_AT_THE_GATES = ("bottleneck", "none")
 
 
 def decode_by_feature(
@@ -50,11 +52,31 @@ def decode_by_feature(
     to look only. A dense layer of contexts and query gives the steps of the part, and a small
     network that all steps share adds what follows from what is known ahead of each of them.
 
+    Where no scores are made of the states, a target is read less what follows from the values known
+    ahead at the same step, and gets back what follows from them at the steps forecast: a regression
+    with autocorrelated errors, which the other layers forecast (Box & Jenkins 1970).
+
+    Args:
+        sequence: asinh of the window.
+        future: asinh of what is known ahead; None where nothing is.
+        levels: See above; None where nothing is read.
+        shape: The sizes of the window.
+        attention: `"bottleneck"` for a window that passed the gates, or that over the states.
+        cell: `"gru"` or `"lstm"`.
+        segment: Steps read at once.
+        units: Hidden units.
+        num_layers: Recurrent layers.
+        dropout: Share of the states that is dropped in training.
+        num_quantiles: Number of quantiles forecast; None forecasts a point.
+
     Returns:
         The forecast, and the scores (batch, targets, parts, segments, channels): the channels are
         the target and the covariates, or one for all. Behind a bottleneck there are none: those
         of the gates are the scores.
     """
+    explained = None
+    if shape.num_future_covariates and attention in _READ_AT_THE_GATES:
+        sequence, explained = _explain(sequence, future, shape, units)
     states = _states(sequence, levels, cell, segment, units, num_layers)
     states = layers.Dropout(dropout)(_of_targets(states, shape))
     # (batch * targets, 1 + covariates, segments, units)
@@ -79,7 +101,34 @@ def decode_by_feature(
     forecast = _head(mixed, shape, edges, num_quantiles)
     if future is not None:
         forecast = forecast + _of_steps(mixed, future, shape, units, edges, num_quantiles)
+    if explained is not None:
+        forecast = forecast + (explained if num_quantiles is None else explained[..., None])
     return Decoded(forecast, None if attention == "bottleneck" else _scores(scores, shape))
+
+
+def _explain(sequence: Any, future: Any, shape: WindowShape, units: int) -> tuple[Any, Any]:
+    """Return the window less what the values known ahead explain of its targets, and that of later.
+
+    One small network, the same for all steps, reads the values of a step. The first are asinh of
+    (batch, lookback, features), the second (batch, horizon, targets) on the scale of the targets.
+    """
+    few = max(units // STEP_SHARE, 1)
+    network = [
+        layers.Dense(few, activation="relu", name="explain_known"),
+        layers.Dense(few, activation="relu", name="explain_mix"),
+        layers.Dense(shape.num_targets, kernel_initializer="zeros", name="explain_targets"),
+    ]
+
+    def explained(known: Any) -> Any:
+        for layer in network:
+            known = layer(known)
+        return known
+
+    targets, covariates = shape.num_targets, shape.num_future_covariates
+    past = explained(sequence[:, :, shape.num_features - covariates :])
+    left = ops.arcsinh(ops.sinh(sequence[:, :, :targets]) - past)
+    sequence = ops.concatenate([left, sequence[:, :, targets:]], axis=2)
+    return sequence, explained(future[:, :, :covariates])
 
 
 def _states(
