@@ -134,6 +134,9 @@ def test_good_findings_are_trusted() -> None:
     [
         ({"agreement": {"by_cell": 0.1, "skill_over_uniform": 0.7}}, "Kendall's tau is 0.10"),
         ({"agreement": {"by_cell": 0.8, "skill_over_uniform": -0.2}}, "is not at all closer"),
+        # what is missed by little is not shown as reached
+        ({"agreement": {"by_cell": 0.8, "skill_over_uniform": 0.398}}, "is 39% closer"),
+        ({"seeds": {"stability": 0.498}}, "correlation is 0.49"),
         ({"deletion": {"ratio": 0.3}}, "30% of what"),
         ({"deletion": {"ratio": None}}, "nothing of what"),
         ({"uniform": {"mse": 0.1, "uniform_mse": 0.1}}, "as well with uniform attention"),

@@ -1,5 +1,6 @@
 """The verdict on a profile, with its reasons in plain words."""
 
+import math
 from collections.abc import Mapping
 from typing import Any
 
@@ -55,7 +56,7 @@ def _faults(findings: Mapping[str, Any]) -> list[str]:
     if tau is not None and tau < LEAST_AGREEMENT:
         faults.append(
             f"The order of the cells is not that of their effect on the forecast: Kendall's tau "
-            f"is {tau:.2f}, and should be at least {LEAST_AGREEMENT}."
+            f"is {_down(tau):.2f}, and should be at least {LEAST_AGREEMENT}."
         )
     ratio = findings["deletion"]["ratio"]
     if ratio is None or ratio < LEAST_DELETION:
@@ -102,8 +103,8 @@ def _refit_faults(findings: Mapping[str, Any]) -> list[str]:
     stability = findings.get("seeds", {}).get("stability")
     if stability is not None and stability < LEAST_STABILITY:
         faults.append(
-            f"Other seeds give other profiles: their mean rank correlation is {stability:.2f}, and "
-            f"should be at least {LEAST_STABILITY}."
+            "Other seeds give other profiles: their mean rank correlation is "
+            f"{_down(stability):.2f}, and should be at least {LEAST_STABILITY}."
         )
     shuffled = findings.get("refit", {}).get("mass_on_shuffled")
     if shuffled is not None and shuffled > MOST_ON_SHUFFLED:
@@ -137,7 +138,12 @@ def _outside(findings: Mapping[str, Any], name: str) -> float:
 
 
 def _percent(share: float) -> str:
-    return f"{share:.0%}" if share >= 0 else "not at all"
+    return f"{_down(share):.0%}" if share >= 0 else "not at all"
+
+
+def _down(value: float) -> float:
+    """Round down to hundredths, so that what misses a threshold is not shown as what is asked."""
+    return math.floor(round(value * 100, 6)) / 100
 
 
 def _merits(findings: Mapping[str, Any]) -> list[str]:
