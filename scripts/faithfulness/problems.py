@@ -9,6 +9,7 @@ import pandas as pd
 
 from faithfulness.systems import (
     LOOKBACK,
+    SEED,
     SYSTEMS,
     TOY1,
     Truth,
@@ -52,17 +53,20 @@ class Problem:
     wrong: tuple[str, ...] = ()  # wrong profiles to be tested too, with the method `gates`
 
 
-def make_problems(toy1_file: Path | None, rows: int, data: Path | None) -> dict[str, Problem]:
+def make_problems(
+    toy1_file: Path | None, rows: int, data: Path | None, seed: int = SEED
+) -> dict[str, Problem]:
     """Return every problem by its name: `d7-s2` is one series of a coupled system.
 
     Args:
         toy1_file: The published Toy1.csv; None to make it by its equation.
         rows: Of what is made.
         data: The folder of NP.csv, DE.csv, ETTh1.csv and beijing_pm25.csv; None without them.
+        seed: Of the generator of what is made.
     """
     last = 2 * rows // 19  # 2,000 of 19,000 rows to test, and as many to validate
     short = {"lookback": LOOKBACK, "horizon": 1, "split": (rows - 2 * last, last, last)}
-    problems = _toy1_problems(toy1_file, rows)
+    problems = _toy1_problems(toy1_file, rows, seed)
     problems["town-load"] = Problem(
         make=lambda: pd.read_csv(ROOT / "datasets" / "town_load.csv", parse_dates=["time"]),
         target="load",
@@ -70,9 +74,9 @@ def make_problems(toy1_file: Path | None, rows: int, data: Path | None) -> dict[
         options={"lookback": 24, "horizon": 6, "future_covariates": "shift_plan"},
         wrong=("features shuffled", "random weights"),
     )
-    problems["noise"] = Problem(make=lambda: noise(rows), target="y", options=short)
+    problems["noise"] = Problem(make=lambda: noise(rows, seed), target="y", options=short)
     problems["uniform"] = Problem(
-        make=lambda: even_mean(rows),
+        make=lambda: even_mean(rows, seed),
         target="y",
         truth={("a", lag) for lag in range(1, LOOKBACK + 1)},
         # what a window is normalised by would be the mean itself
@@ -82,7 +86,7 @@ def make_problems(toy1_file: Path | None, rows: int, data: Path | None) -> dict[
     for name, (_, _, truths) in SYSTEMS.items():
         for i, truth in truths.items():
             problems[f"{name}-s{i}"] = Problem(
-                make=lambda name=name: coupled_system(name, rows),
+                make=lambda name=name: coupled_system(name, rows, seed),
                 target=f"s{i}",
                 truth=truth,
                 options=short,
@@ -90,14 +94,14 @@ def make_problems(toy1_file: Path | None, rows: int, data: Path | None) -> dict[
     return problems if data is None else problems | _real_problems(data)
 
 
-def _toy1_problems(file: Path | None, rows: int) -> dict[str, Problem]:
+def _toy1_problems(file: Path | None, rows: int, seed: int) -> dict[str, Problem]:
     problems = {}
     for lookback, wrong in (
         (10, ("features shuffled", "random weights")),
         (96, ("features shuffled", "random weights", "bounded logits")),
     ):
         problems["toy1" if lookback == 10 else f"toy1-{lookback}"] = Problem(
-            make=lambda: toy1(file, rows),
+            make=lambda: toy1(file, rows, seed),
             target="x7",
             truth=TOY1,
             options={"lookback": lookback, "horizon": 1},
@@ -106,7 +110,7 @@ def _toy1_problems(file: Path | None, rows: int) -> dict[str, Problem]:
         )
     for driver in ("x0", "x1", "x2"):
         problems[f"toy1-shifted-{driver}"] = Problem(
-            make=lambda driver=driver: delayed(toy1(file, rows), driver),
+            make=lambda driver=driver: delayed(toy1(file, rows, seed), driver),
             target="x7",
             truth=delayed_truth(TOY1, driver),
             options={"lookback": 10, "horizon": 1},

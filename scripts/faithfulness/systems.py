@@ -74,13 +74,14 @@ _DIVISORS["d8"] = [2, 1, 1, 2]
 
 X3 = {("x3", lag) for lag in (1, 4, 5, 7, 8)}
 TOY1: Truth = {("x0", 1), ("x1", 2), ("x2", 5), *X3}
+SEED = 17  # of the generator
 SHIFT = 3  # steps by which the effect of a driver is delayed
 
 
-def coupled_system(name: str, rows: int) -> pd.DataFrame:
+def coupled_system(name: str, rows: int, seed: int = SEED) -> pd.DataFrame:
     """Return a coupled system, without its first 1,000 rows."""
     count, step, _ = SYSTEMS[name]
-    generator = np.random.default_rng(17)
+    generator = np.random.default_rng(seed)
     values = np.zeros((rows + 1_000, count))
     values[:LOOKBACK] = generator.uniform(size=(LOOKBACK, count))
     happens = generator.uniform(size=values.shape) < 0.3
@@ -91,11 +92,11 @@ def coupled_system(name: str, rows: int) -> pd.DataFrame:
     return pd.DataFrame(values[1_000:], columns=columns)
 
 
-def toy1(path: Path | None, rows: int) -> pd.DataFrame:
+def toy1(path: Path | None, rows: int, seed: int = SEED) -> pd.DataFrame:
     """Return Toy1, from its file or made by its equation."""
     if path is not None:
         return pd.read_csv(path, index_col=0)
-    generator = np.random.default_rng(17)
+    generator = np.random.default_rng(seed)
     x = generator.normal(size=(rows, 8))
     x[:, 6] = 1.0
 
@@ -117,19 +118,19 @@ def delayed_truth(truth: Truth, driver: str) -> Truth:
     return {(f, lag + SHIFT if f == driver else lag) for f, lag in truth}
 
 
-def noise(rows: int) -> pd.DataFrame:
+def noise(rows: int, seed: int = SEED) -> pd.DataFrame:
     """Return columns that have nothing to do with one another."""
-    values = np.random.default_rng(17).normal(size=(rows, 4))
+    values = np.random.default_rng(seed).normal(size=(rows, 4))
     return pd.DataFrame(values, columns=["y", "a", "b", "c"])
 
 
-def even_mean(rows: int) -> pd.DataFrame:
+def even_mean(rows: int, seed: int = SEED) -> pd.DataFrame:
     """Return a target that is the mean of all steps of a driver in the lookback, plus noise.
 
     So uniform attention over the steps is right. The noise keeps the target's own history, whose
     means overlap, from being of use.
     """
-    generator = np.random.default_rng(17)
+    generator = np.random.default_rng(seed)
     a, b, noise = generator.normal(size=(3, rows + LOOKBACK))
     means = np.convolve(a, np.ones(LOOKBACK), "valid")[:-1] / np.sqrt(LOOKBACK)
     y = means + 0.5 * noise[LOOKBACK:]  # means[t] ends at row t + LOOKBACK - 1
