@@ -15,8 +15,8 @@ _CELL = (
 )  # fmt: skip
 RANKED_MEANING = (
     "Distances are half the sum of the absolute differences of shares, from 0 to 1. The total is "
-    "the share of the forecast, attention and linear path together, that rests on other cells than "
-    "before; lags: the same among the lags of one feature, whatever its own share"
+    "the share of the forecast, attention and any linear path together, that rests on other "
+    "cells than before; lags: the same among the lags of one feature, whatever its own share"
 )
 UNRANKED_MEANING = (
     "Distances are half the sum of the absolute differences of shares over lags, from 0 to 1; the "

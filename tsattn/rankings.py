@@ -9,8 +9,8 @@ from tsattn.profiles import attention_rows
 
 RANKING_COLUMNS = ("target", "feature", "role", "share", "low", "high", "rank")
 RANKING_MEANING = (
-    "Share: how much of the forecast rests on a feature, attention and linear path together; low "
-    "and high bound it with 95 % over windows (a bootstrap of blocks of them)"
+    "Share: how much of the forecast rests on a feature, attention and any linear path together; "
+    "low and high bound it with 95 % over windows (a bootstrap of blocks of them)"
 )
 LEAST_BLOCKS = 8
 _MOST_BLOCKS = 200

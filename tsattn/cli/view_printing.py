@@ -42,7 +42,7 @@ def print_groups(explanation: "GroupedExplanation", folder: Path | None, *, as_j
     click.echo(table(shown, {"windows": "{:,}"}))
     ranks = "total" in summary
     what = (
-        "the share of the forecast on a feature, attention and linear path together"
+        "the share of the forecast on a feature, attention and any linear path together"
         if ranks
         else "the share of a feature's own attention"
     )

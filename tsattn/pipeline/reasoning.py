@@ -17,8 +17,8 @@ from tsattn.window_reasons import Reason, Reasons
 
 MEANING = (
     "share: how much of the forecast of this window, for this target and part of the horizon, "
-    "rests on the cell; attention and linear path together. lag: steps back from origin_time, 1 "
-    "is the last known row. step: the horizon step of what is known ahead"
+    "rests on the cell; attention and any linear path together. lag: steps back from "
+    "origin_time, 1 is the last known row. step: the horizon step of what is known ahead"
 )
 
 

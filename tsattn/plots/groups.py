@@ -69,6 +69,6 @@ def plot_groups(summary: pd.DataFrame, by: str, meaning: str) -> Figure:
     return finish(
         figure,
         f"groups: {meaning}",
-        "attention and linear path together" if ranks else "the numbers: the lag of the peak",
+        "attention and any linear path together" if ranks else "the numbers: the lag of the peak",
         f"{left_out} features with less left out" if left_out else "",
     )
