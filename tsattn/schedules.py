@@ -21,6 +21,14 @@ def num_warm_up_epochs(model: keras.Model, epochs: int) -> int:
     return min(WARM_UP_EPOCHS, epochs - 1) if has_price else 0
 
 
+def closing_epochs(epochs: int, warm_up: int) -> set[int]:
+    """Return the epochs, the first of which is 0, that gates are closed before.
+
+    They are half of the epochs and three quarters on, but one epoch with a price comes first.
+    """
+    return {epoch for epoch in (epochs // 2, epochs * 3 // 4) if epoch > warm_up}
+
+
 def teacher_probability(epoch: int, epochs: int) -> float:
     """Return how often a decoder is told the truth in an epoch, the first of which is 0.
 

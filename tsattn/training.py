@@ -8,19 +8,25 @@ from dataclasses import dataclass
 from typing import Any, NamedTuple
 
 import keras
-import numpy as np
 import pandas as pd
 
 from tsattn.checkpoints import Checkpoint, KeepCheckpoint
 from tsattn.data.windows import Windows
 from tsattn.errors import TrainingDivergedError, TrainingInterruptedError
+from tsattn.gate_closing import CloseGates
 from tsattn.interruptions import held_interruptions
 from tsattn.losses import MemberLoss, make_loss
 from tsattn.models import TARGETS, price_of_nat, training_model
-from tsattn.running import compile_for, helps_to_compile, run_batches
-from tsattn.schedules import DrawsByEpoch, Schedule, num_warm_up_epochs, rising_and_falling
-from tsattn.tensor_names import ATTENTION_SCORES, FORECAST, FUTURE_SCORES
+from tsattn.running import compile_for, helps_to_compile
+from tsattn.schedules import (
+    DrawsByEpoch,
+    Schedule,
+    closing_epochs,
+    num_warm_up_epochs,
+    rising_and_falling,
+)
 from tsattn.training_batches import TrainingBatches
+from tsattn.validation_loss import validation_loss
 
 
 class Epoch(NamedTuple):
@@ -76,9 +82,10 @@ def train(
     the end of a batch. A linear path has no share in the forecast yet, see `tsattn.blending`.
 
     The nats of `BottleneckAttention` cost nothing in the first three epochs (fewer if no more are
-    asked for), which do not count for stopping and the best epoch. A recurrent
-    decoder reads the true previous targets in the first epoch, and more and more often its own
-    forecasts; validation always runs on its own.
+    asked for), which do not count for stopping and the best epoch. After half of the epochs, and
+    after three quarters of them, gates that are not needed are closed, see `CloseGates`. A
+    recurrent decoder reads the true previous targets in the first epoch, and more and more often
+    its own forecasts; validation always runs on its own.
 
     Args:
         model: A forecaster, see `tsattn.models.build_forecaster`.
@@ -128,7 +135,10 @@ def train(
         start_from_epoch=warm_up,
     )
     schedule = Schedule(model.layers, epochs, warm_up, is_warm=is_warm)
-    callbacks = [schedule, DrawsByEpoch(seed), keeper, stopping]
+    closing = CloseGates(
+        model, train_windows, val_windows, loss_function, closing_epochs(epochs, warm_up)
+    )
+    callbacks = [schedule, closing, DrawsByEpoch(seed), keeper, stopping]
     interrupted, done, is_over = False, 0, False
     if checkpoint is not None:
         keep = KeepCheckpoint(checkpoint, keeper.history, stopping, epochs)
@@ -243,12 +253,5 @@ class _EpochEnd(keras.callbacks.Callback):
             )
 
     def _val_loss(self) -> float:
-        total = 0.0
-        for _, batch, outputs in run_batches(self.forecaster, self.val_windows):
-            loss = self.loss(batch.targets, outputs[FORECAST])
-            total += float(keras.ops.convert_to_numpy(loss)) * len(batch.targets)
-            if self.price_per_nat:
-                ahead = outputs.get(FUTURE_SCORES, np.zeros(1))
-                nats = outputs[ATTENTION_SCORES].sum() + ahead.sum()
-                total += self.price_per_nat * float(nats)
-        return total / len(self.val_windows)
+        found = validation_loss(self.forecaster, self.val_windows, self.loss)
+        return found.loss + self.price_per_nat * found.scores

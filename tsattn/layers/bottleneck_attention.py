@@ -9,6 +9,8 @@ from keras import ops
 
 from tsattn.layers.masking import zero_masked
 
+_CLOSED_LOGIT = -50.0  # what steps add to it is far smaller
+
 
 @keras.saving.register_keras_serializable(package="tsattn")
 class BottleneckAttention(keras.layers.Layer):
@@ -136,9 +138,19 @@ class BottleneckAttention(keras.layers.Layer):
         self._add_price(nats)
         outputs = gates * inputs
         if training:
-            outputs = outputs + (1 - gates) * self._noise(inputs)
+            is_open = self.bias_learning_factor * self.bias > _CLOSED_LOGIT / 2
+            noise = self._noise(inputs) * ops.cast(is_open, self.compute_dtype)
+            outputs = outputs + (1 - gates) * noise
         outputs = zero_masked(outputs, mask)
         return (outputs, nats) if return_attention_scores else outputs
+
+    def close(self, cells: Any) -> None:
+        """Close the gates of some cells, booleans (steps, features): neither values nor noise pass.
+
+        They have no nats, and training does not open them again.
+        """
+        closed = _CLOSED_LOGIT / self.bias_learning_factor
+        self.bias.assign(ops.where(ops.convert_to_tensor(cells), closed, self.bias))
 
     def _add_price(self, nats: Any) -> None:
         """Add the price of the nats to the loss, in float32: their sum exceeds float16."""

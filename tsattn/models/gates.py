@@ -9,6 +9,7 @@ from keras import ops
 from tsattn.layers import BottleneckAttention
 from tsattn.models.encoders import NAME
 
+_LEVEL = "level_"
 PRICE_OF_ALL = 0.02  # in units of the loss, of a nat of every cell
 
 
@@ -76,7 +77,7 @@ def pass_gates(
     passed, scores = gate(sequence, "", constant)
     read = None
     if known is not None:
-        read, nats = gate(known, "level_")
+        read, nats = gate(known, _LEVEL)
         read = ops.transpose(_in_their_places(read, measured, sequence.shape[2]), (0, 2, 1))
         of_feature = ops.sum(nats, axis=1, keepdims=True)
         of_feature = _in_their_places(of_feature, measured, sequence.shape[2])
@@ -85,6 +86,15 @@ def pass_gates(
     if future is not None:
         ahead, future_scores = gate(future, "future_", future_constant)
     return View(passed, ahead, read, view.statistics, scores, future_scores)
+
+
+def gates_of_cells(model: keras.Model) -> list[BottleneckAttention]:
+    """Return the gates of the window and of what is known ahead, of every view; [] without any."""
+    return [
+        layer
+        for layer in model.layers
+        if isinstance(layer, BottleneckAttention) and not layer.name.startswith(_LEVEL)
+    ]
 
 
 def price_of_nat(model: keras.Model) -> float:

@@ -22,8 +22,10 @@ from tsattn.data.windows import Windows
 from tsattn.evaluation import Evaluation, evaluate_fitted
 from tsattn.exporting import export_fitted
 from tsattn.fitted import FittedForecaster, time_text
+from tsattn.gate_closing import close_needless_gates
 from tsattn.json_files import write_json
 from tsattn.linear_fitting import fit_linear
+from tsattn.losses import make_loss
 from tsattn.metrics import seasonal_naive_mae
 from tsattn.model_directory import file_sha256, save_fitted, write_manifest
 from tsattn.option_checks import check_options
@@ -257,6 +259,12 @@ def _train(
             is_warm=warm_start is not None,
             on_batch=bar,
             on_epoch=lambda epoch: progress.epoch(epoch, given["epochs"] or 0),
+        )
+    loss = make_loss(fitted.options.loss, fitted.quantile_levels)
+    closed, num_gates = close_needless_gates(fitted.model, windows["train"], windows["val"], loss)
+    if closed:
+        progress.note(
+            f"{closed:,} of {num_gates:,} gates are closed: forecasts are as good without"
         )
     of_networks = share_among_members(fitted.model, windows["val"], fitted.quantile_levels)
     if fitted.options.views == 2:

@@ -1,0 +1,114 @@
+"""Closing the gates of cells that forecasts are no worse without."""
+
+from collections.abc import Collection
+from typing import Any
+
+import keras
+import numpy as np
+
+from tsattn.data.windows import Windows
+from tsattn.models import gates_of_cells
+from tsattn.running import run_batches
+from tsattn.validation_loss import validation_loss
+
+MAY_COST = 1.0005  # times the loss
+_FEWEST_WINDOWS, _MOST_WINDOWS = 256, 2_048
+_MOST_VALUES = 200_000  # forecast each time
+
+
+def close_needless_gates(
+    model: keras.Model,
+    train: Windows,
+    val: Windows,
+    loss: keras.losses.Loss,
+) -> tuple[int, int]:
+    """Close as many gates as leave train and validation windows at most `MAY_COST` times the loss.
+
+    Those that let the fewest nats pass are closed first. In training a gate that is not needed
+    closes ever more slowly, since a nat costs the less of the loss the fewer there are; and what
+    little it lets pass the network goes on reading. How many it may be is found by bisection, on
+    evenly spaced windows. One gate at least stays open.
+
+    Args:
+        model: A trained forecaster; its linear path has no share yet.
+        train: Windows that it was trained on: val alone may not need what later windows do.
+        val: Validation windows.
+        loss: What it was trained for.
+
+    Returns:
+        How many gates are closed, and how many there are: of cells of the window and of what is
+        known ahead, of every view; (0, 0) for a model without gates.
+    """
+    gates = gates_of_cells(model)
+    if not gates:
+        return 0, 0
+    num_windows = _MOST_VALUES // (val.horizon * val.num_targets)
+    num_windows = min(max(num_windows, _FEWEST_WINDOWS), _MOST_WINDOWS)
+    train, val = train.spread(num_windows), val.spread(num_windows)
+    nats = _mean_nats(model, val)
+    biases = [keras.ops.convert_to_numpy(gate.bias).copy() for gate in gates]
+    order = np.argsort(np.concatenate([of_gate.ravel() for of_gate in nats]), kind="stable")
+
+    def close_first(count: int) -> None:
+        closed = np.zeros(len(order), dtype=bool)
+        closed[order[:count]] = True
+        first = 0
+        for gate, bias in zip(gates, biases, strict=True):
+            gate.bias.assign(bias)
+            gate.close(closed[first : first + bias.size].reshape(bias.shape))
+            first += bias.size
+
+    def losses() -> np.ndarray:
+        return np.array([validation_loss(model, part, loss).loss for part in (train, val)])
+
+    allowed = MAY_COST * losses()
+    count, too_many = 0, len(order)
+    while too_many - count > 1:
+        middle = (count + too_many) // 2
+        close_first(middle)
+        if (losses() <= allowed).all():
+            count = middle
+        else:
+            too_many = middle
+    close_first(count)
+    return count, len(order)
+
+
+class CloseGates(keras.callbacks.Callback):
+    """Closes gates as `close_needless_gates` does when some epochs begin.
+
+    What the others learn after that is to do without what little the closed ones let pass.
+    """
+
+    def __init__(
+        self,
+        model: keras.Model,
+        train: Windows,
+        val: Windows,
+        loss: keras.losses.Loss,
+        epochs: Collection[int],
+    ) -> None:
+        super().__init__()
+        self.forecaster = model
+        self.train = train
+        self.val = val
+        self.loss = loss
+        self.epochs = epochs
+
+    def on_epoch_begin(self, epoch: int, logs: Any = None) -> None:
+        """Close gates, if it is one of the epochs; the first is 0."""
+        if epoch in self.epochs:
+            _ = self.model  # asking for the model settles its weights on JAX
+            close_needless_gates(self.forecaster, self.train, self.val, self.loss)
+
+
+def _mean_nats(model: keras.Model, windows: Windows) -> list[np.ndarray]:
+    """Return the mean nats (steps, features) that pass each layer of gates."""
+    gates = gates_of_cells(model)
+    passed = keras.Model(model.inputs, {gate.name: gate.output[1] for gate in gates})
+    passed.compile()
+    sums = [np.zeros(gate.bias.shape) for gate in gates]
+    for _, _, nats in run_batches(passed, windows):
+        for total, gate in zip(sums, gates, strict=True):
+            total += nats[gate.name].sum(axis=0, dtype=np.float64)
+    return [total / len(windows) for total in sums]
