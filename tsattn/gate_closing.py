@@ -12,8 +12,9 @@ from tsattn.running import run_batches
 from tsattn.validation_loss import validation_loss
 
 MAY_COST = 1.0005  # times the loss
-_FEWEST_WINDOWS, _MOST_WINDOWS = 256, 2_048
+_FEWEST_WINDOWS, _MOST_WINDOWS = 256, 1_024
 _MOST_VALUES = 200_000  # forecast each time
+_PARTS = 64  # of all gates: how closely their number is found
 
 
 def close_needless_gates(
@@ -27,7 +28,7 @@ def close_needless_gates(
     Those that let the fewest nats pass are closed first. In training a gate that is not needed
     closes ever more slowly, since a nat costs the less of the loss the fewer there are; and what
     little it lets pass the network goes on reading. How many it may be is found by bisection, on
-    evenly spaced windows. One gate at least stays open.
+    evenly spaced windows, to the next of `_PARTS` parts. One gate at least stays open.
 
     Args:
         model: A trained forecaster; its linear path has no share yet.
@@ -63,7 +64,7 @@ def close_needless_gates(
 
     allowed = MAY_COST * losses()
     count, too_many = 0, len(order)
-    while too_many - count > 1:
+    while too_many - count > max(len(order) // _PARTS, 1):
         middle = (count + too_many) // 2
         close_first(middle)
         if (losses() <= allowed).all():
