@@ -123,8 +123,8 @@ def describe_forecast(forecast: pd.DataFrame) -> str:
     """Return a sentence that says what the shares of a `forecast_profile` mean."""
     over = ", on average over the targets" if forecast["target"].iloc[0] == "*" else ""
     return (
-        "Share: how much of the forecast rests on a feature at a lag, attention and linear path "
-        f"together{over}."
+        "Share: how much of the forecast rests on a feature at a lag, attention and any linear "
+        f"path together{over}."
     )
 
 
