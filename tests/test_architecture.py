@@ -61,7 +61,7 @@ LAYERS = {
     "training_batches": ("data", "models", "running"),
     "blending": ("data", "forecasts", "linear_fitting", "models", "running", "tensor_names"),
     "validation_loss": ("data", "running", "tensor_names"),
-    "gate_closing": ("data", "models", "running", "validation_loss"),
+    "gate_closing": ("data", "layers", "models", "running", "validation_loss"),
     "training": (
         "checkpoints", "errors", "data", "gate_closing", "interruptions", "layers", "losses",
         "models", "running", "schedules", "training_batches", "validation_loss",

@@ -708,6 +708,22 @@ def test_bottleneck_noise_is_scaled_and_only_in_training() -> None:
     np.testing.assert_array_equal(to_numpy(again(zeros, training=True)), noise)
 
 
+@pytest.mark.parametrize("training", [False, True])
+def test_bottleneck_passes_nothing_of_closed_cells_whatever_is_read(training: bool) -> None:
+    layer = BottleneckAttention(initial_gate=0.5)
+    layer.build((None, *WINDOW))
+    layer.context_dense.kernel.assign(np.ones((FEATURES, FEATURES)))
+    cells = np.zeros(WINDOW, dtype=bool)
+    cells[3, 1] = cells[7, 0] = True
+    layer.close(cells)
+    np.testing.assert_array_equal(to_numpy(layer.is_closed()), cells)
+    huge = np.full((BATCH, *WINDOW), 1e4, "float32")
+    outputs, nats = layer(huge, training=training, return_attention_scores=True)
+    np.testing.assert_allclose(to_numpy(outputs)[:, cells], 0, atol=1e-12)
+    np.testing.assert_allclose(to_numpy(nats)[:, cells], 0, atol=1e-12)
+    np.testing.assert_allclose(to_numpy(outputs)[:, ~cells], 1e4, rtol=1e-5)
+
+
 def decoder_outputs(layer: Any, probability: float | None, **arguments: Any) -> np.ndarray:
     generator = np.random.default_rng(1)
     inputs = {

@@ -7,8 +7,9 @@ import keras
 import numpy as np
 
 from tsattn.data.windows import Windows
+from tsattn.layers import BottleneckAttention
 from tsattn.models import gates_of_cells
-from tsattn.running import run_batches
+from tsattn.running import compile_for, run_batches, windows_at_once
 from tsattn.validation_loss import validation_loss
 
 MAY_COST = 1.0005  # times the loss
@@ -63,7 +64,7 @@ def close_needless_gates(
         return np.array([validation_loss(model, part, loss).loss for part in (train, val)])
 
     allowed = MAY_COST * losses()
-    count, too_many = 0, len(order)
+    count, too_many = _num_closed(gates), len(order)
     while too_many - count > max(len(order) // _PARTS, 1):
         middle = (count + too_many) // 2
         close_first(middle)
@@ -72,7 +73,11 @@ def close_needless_gates(
         else:
             too_many = middle
     close_first(count)
-    return count, len(order)
+    return _num_closed(gates), len(order)
+
+
+def _num_closed(gates: list[BottleneckAttention]) -> int:
+    return sum(int(keras.ops.convert_to_numpy(gate.is_closed()).sum()) for gate in gates)
 
 
 class CloseGates(keras.callbacks.Callback):
@@ -107,9 +112,9 @@ def _mean_nats(model: keras.Model, windows: Windows) -> list[np.ndarray]:
     """Return the mean nats (steps, features) that pass each layer of gates."""
     gates = gates_of_cells(model)
     passed = keras.Model(model.inputs, {gate.name: gate.output[1] for gate in gates})
-    passed.compile()
+    compile_for(passed, len(windows))
     sums = [np.zeros(gate.bias.shape) for gate in gates]
-    for _, _, nats in run_batches(passed, windows):
+    for _, _, nats in run_batches(passed, windows, windows_at_once(model)):
         for total, gate in zip(sums, gates, strict=True):
             total += nats[gate.name].sum(axis=0, dtype=np.float64)
     return [total / len(windows) for total in sums]

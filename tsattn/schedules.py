@@ -24,9 +24,9 @@ def num_warm_up_epochs(model: keras.Model, epochs: int) -> int:
 def closing_epochs(epochs: int, warm_up: int) -> set[int]:
     """Return the epochs, the first of which is 0, that gates are closed before.
 
-    They are half of the epochs and three quarters on, but one epoch with a price comes first.
+    That is after half of the epochs and after every eighth more; one with a price comes first.
     """
-    return {epoch for epoch in (epochs // 2, epochs * 3 // 4) if epoch > warm_up}
+    return {epochs * part // 8 for part in range(4, 8)} - set(range(warm_up + 1))
 
 
 def teacher_probability(epoch: int, epochs: int) -> float:

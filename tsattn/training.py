@@ -82,10 +82,10 @@ def train(
     the end of a batch. A linear path has no share in the forecast yet, see `tsattn.blending`.
 
     The nats of `BottleneckAttention` cost nothing in the first three epochs (fewer if no more are
-    asked for), which do not count for stopping and the best epoch. After half of the epochs, and
-    after three quarters of them, gates that are not needed are closed, see `CloseGates`. A
-    recurrent decoder reads the true previous targets in the first epoch, and more and more often
-    its own forecasts; validation always runs on its own.
+    asked for), which do not count for stopping and the best epoch. In the second half of the epochs
+    gates that are not needed are closed, see `CloseGates`. A recurrent decoder reads the true
+    previous targets in the first epoch, and more and more often its own forecasts; validation
+    always runs on its own.
 
     Args:
         model: A forecaster, see `tsattn.models.build_forecaster`.
@@ -103,7 +103,7 @@ def train(
         checkpoint: Where the state is kept after each epoch; a state that is there is gone on
             from, and what comes out is the same as without the break.
         is_warm: Whether the model was trained before: nats have their price and a decoder reads
-            its own forecasts from the first epoch on, and every epoch counts.
+            its own forecasts from the first epoch on, every epoch counts, and no gates are closed.
         on_batch: Called with (batches done, batches of the epoch) after a batch.
         on_epoch: Called after an epoch.
 
@@ -135,10 +135,9 @@ def train(
         start_from_epoch=warm_up,
     )
     schedule = Schedule(model.layers, epochs, warm_up, is_warm=is_warm)
-    closing = CloseGates(
-        model, train_windows, val_windows, loss_function, closing_epochs(epochs, warm_up)
-    )
-    callbacks = [schedule, closing, DrawsByEpoch(seed), keeper, stopping]
+    closed_at = set() if is_warm else closing_epochs(epochs, warm_up)
+    closing = CloseGates(model, train_windows, val_windows, loss_function, closed_at)
+    callbacks = [schedule, DrawsByEpoch(seed), keeper, stopping, closing]
     interrupted, done, is_over = False, 0, False
     if checkpoint is not None:
         keep = KeepCheckpoint(checkpoint, keeper.history, stopping, epochs)
@@ -254,4 +253,5 @@ class _EpochEnd(keras.callbacks.Callback):
 
     def _val_loss(self) -> float:
         found = validation_loss(self.forecaster, self.val_windows, self.loss)
-        return found.loss + self.price_per_nat * found.scores
+        price = self.price_per_nat
+        return found.loss + (price * found.scores if price else 0.0)  # of others they may be NaN

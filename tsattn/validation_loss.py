@@ -26,5 +26,5 @@ def validation_loss(
         of_batch = loss(batch.targets, outputs[FORECAST])
         total += float(keras.ops.convert_to_numpy(of_batch)) * len(batch.targets)
         for name in (ATTENTION_SCORES, FUTURE_SCORES):
-            scores += float(outputs.get(name, np.zeros(1)).sum())
+            scores += float(outputs.get(name, np.zeros(1)).sum(dtype=np.float64))
     return ValidationLoss(total / len(windows), scores / len(windows))

@@ -9,7 +9,7 @@ from keras import ops
 
 from tsattn.layers.masking import zero_masked
 
-_CLOSED_LOGIT = -50.0  # what steps add to it is far smaller
+_CLOSED_LOGIT = -50.0
 
 
 @keras.saving.register_keras_serializable(package="tsattn")
@@ -17,7 +17,8 @@ class BottleneckAttention(keras.layers.Layer):
     """Read each cell (step, feature) of a window through a noisy gate, at a price per nat.
 
     `logits = f b + x_t C` with a bias `b` per cell and scores `x_t C` computed from the step, and
-    gates `g = sigmoid(logits)`. In training the output is `g x + (1 - g) noise`, otherwise `g x`.
+    gates `g = sigmoid(logits)`. In training the output is `g x + (1 - g) noise`, otherwise `g x`;
+    of a gate that was closed, see `close`, it is 0.
     Such a channel carries at most `ln(1 + g^2 / (1 - g)^2) / 2` nats, which is
     `softplus(2 logits) / 2`; `penalty` times their sum, averaged over the batch, is added to the
     loss. So only the cells that help the forecast stay open, and the scores compare steps and
@@ -132,15 +133,14 @@ class BottleneckAttention(keras.layers.Layer):
     ) -> Any:
         """Return what passes the gates, and the nats if asked for."""
         inputs = zero_masked(inputs, mask)
-        logits = self.bias_learning_factor * self.bias + self.context_dense(inputs)
+        is_open = ops.cast(ops.logical_not(self.is_closed()), self.compute_dtype)
+        logits = self.bias_learning_factor * self.bias + is_open * self.context_dense(inputs)
         gates = ops.sigmoid(logits)
         nats = zero_masked(ops.softplus(2 * logits) / 2, mask)
         self._add_price(nats)
         outputs = gates * inputs
         if training:
-            is_open = self.bias_learning_factor * self.bias > _CLOSED_LOGIT / 2
-            noise = self._noise(inputs) * ops.cast(is_open, self.compute_dtype)
-            outputs = outputs + (1 - gates) * noise
+            outputs = outputs + is_open * (1 - gates) * self._noise(inputs)
         outputs = zero_masked(outputs, mask)
         return (outputs, nats) if return_attention_scores else outputs
 
@@ -150,7 +150,12 @@ class BottleneckAttention(keras.layers.Layer):
         They have no nats, and training does not open them again.
         """
         closed = _CLOSED_LOGIT / self.bias_learning_factor
-        self.bias.assign(ops.where(ops.convert_to_tensor(cells), closed, self.bias))
+        bias = ops.convert_to_tensor(self.bias)
+        self.bias.assign(ops.where(ops.convert_to_tensor(cells), closed, bias))
+
+    def is_closed(self) -> Any:
+        """Return which gates are closed, booleans (steps, features)."""
+        return self.bias_learning_factor * ops.convert_to_tensor(self.bias) < _CLOSED_LOGIT / 2
 
     def _add_price(self, nats: Any) -> None:
         """Add the price of the nats to the loss, in float32: their sum exceeds float16."""
