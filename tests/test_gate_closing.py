@@ -143,6 +143,16 @@ def test_gates_are_closed_in_the_second_half_of_the_epochs(
     assert closing_epochs(epochs, warm_up) == expected
 
 
+def test_sums_of_half_precision_scores_do_not_overflow() -> None:
+    inputs = keras.Input((11, 2), name="inputs")
+    ahead = keras.Input((3, 1), name="future_inputs")
+    scores = keras.ops.cast(keras.ops.ones_like(inputs) * 1_000, "float16")
+    model = keras.Model([inputs, ahead], {"forecast": ahead, "attention_scores": scores})
+    found = validation_loss(model, windows(1), MAE)
+    assert found.scores == pytest.approx(22_000)
+    assert np.isfinite(found.loss)
+
+
 def test_fit_closes_gates_and_says_how_many(csv_path, capsys) -> None:
     options = FitOptions(**SMALL, future_covariates="plan")
     result = fit(csv_path, options, check=False, progress=Progress(quiet=False))
