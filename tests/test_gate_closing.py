@@ -1,4 +1,4 @@
-"""Gates that validation windows are no worse without are closed after training."""
+"""Gates that train and validation windows are no worse without are closed."""
 
 import re
 from dataclasses import replace

@@ -10,7 +10,7 @@ import numpy as np
 from tsattn.building import build_model
 from tsattn.fitted import FittedForecaster
 from tsattn.layers import BottleneckAttention
-from tsattn.models import LINEAR_PATH, all_layers
+from tsattn.models import LINEAR_PATH, all_layers, nats_of_gates
 
 # The layers of `tsattn.models` that make the scores shown, and their weights without which all
 # logits are equal.
@@ -34,7 +34,7 @@ def uniform_attention(model: keras.Model, inputs: dict[str, np.ndarray]) -> Iter
     gates = [layer for layer in model.layers if isinstance(layer, BottleneckAttention)]
     nats = {}
     if gates:
-        nats = keras.Model(model.inputs, {gate.name: gate.output[1] for gate in gates})(inputs)
+        nats = nats_of_gates(model, gates)(inputs)
     before = model.get_weights()
     try:
         for gate in gates:

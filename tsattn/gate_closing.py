@@ -8,7 +8,7 @@ import numpy as np
 
 from tsattn.data.windows import Windows
 from tsattn.layers import BottleneckAttention
-from tsattn.models import gates_of_cells
+from tsattn.models import gates_of_cells, nats_of_gates
 from tsattn.running import compile_for, run_batches, windows_at_once
 from tsattn.validation_loss import validation_loss
 
@@ -111,7 +111,7 @@ class CloseGates(keras.callbacks.Callback):
 def _mean_nats(model: keras.Model, windows: Windows) -> list[np.ndarray]:
     """Return the mean nats (steps, features) that pass each layer of gates."""
     gates = gates_of_cells(model)
-    passed = keras.Model(model.inputs, {gate.name: gate.output[1] for gate in gates})
+    passed = nats_of_gates(model, gates)
     compile_for(passed, len(windows))
     sums = [np.zeros(gate.bias.shape) for gate in gates]
     for _, _, nats in run_batches(passed, windows, windows_at_once(model)):

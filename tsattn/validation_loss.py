@@ -1,4 +1,4 @@
-"""The loss of a forecaster over windows that it does not learn from."""
+"""The loss of a forecaster over windows, as it forecasts them: without noise and dropout."""
 
 from typing import NamedTuple
 

@@ -97,6 +97,11 @@ def gates_of_cells(model: keras.Model) -> list[BottleneckAttention]:
     ]
 
 
+def nats_of_gates(model: keras.Model, gates: Sequence[BottleneckAttention]) -> keras.Model:
+    """Return a model of the same inputs, of the nats that pass each layer of gates, by its name."""
+    return keras.Model(model.inputs, {gate.name: gate.output[1] for gate in gates})
+
+
 def price_of_nat(model: keras.Model) -> float:
     """Return the price of a nat in the scores of a model, the mean of its views; 0 without gates.
 
