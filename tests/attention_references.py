@@ -284,14 +284,14 @@ def reverse_time_contributions(inputs, mask, embedding, alphas, betas, output_ke
 
 
 # 11: returns the outputs without noise, the nats and the price of a batch.
-def bottleneck_attention(inputs, mask, bias, context_kernel, beta):
+def bottleneck_attention(inputs, mask, bias, context_kernel, power, beta):
     kept = all_steps(inputs, mask)
     outputs = np.zeros(inputs.shape)
     nats = np.zeros(inputs.shape)
     for b, t in zip(*np.nonzero(kept), strict=True):
         gate = sigmoid(bias[t] + inputs[b, t] @ context_kernel)
         outputs[b, t] = gate * inputs[b, t]
-        nats[b, t] = 0.5 * np.log(1 + gate**2 / (1 - gate) ** 2)
+        nats[b, t] = 0.5 * np.log(1 + power[t] * gate**2 / (1 - gate) ** 2)
     return outputs, nats, beta * np.mean(nats.sum((1, 2)))
 
 

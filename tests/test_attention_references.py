@@ -331,9 +331,13 @@ def test_reverse_time_attention(mask):
 def test_bottleneck_attention(mask, training):
     inputs = masked_array(mask, BATCH, STEPS, CHANNELS)
     layer = BottleneckAttention(beta=0.01, bias_learning_factor=2.0, noise_scale=0.0)
-    actual = call_randomized(layer, inputs, mask=mask, training=training)
+    layer.build(inputs.shape)
+    power = np.random.default_rng(3).uniform(0.1, 3, size=inputs.shape[1:]).astype("float32")
+    randomize(layer)
+    layer.power.assign(power)
+    actual = layer(inputs, mask=mask, training=training, return_attention_scores=True)
     outputs, nats, price = references.bottleneck_attention(
-        inputs, mask, 2 * to_numpy(layer.bias), to_numpy(layer.context_dense.kernel), 0.01
+        inputs, mask, 2 * to_numpy(layer.bias), to_numpy(layer.context_dense.kernel), power, 0.01
     )
     assert_close(actual, (outputs, nats))
     (loss,) = layer.losses

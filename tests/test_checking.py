@@ -4,6 +4,7 @@ import json
 import shutil
 from dataclasses import replace
 
+import keras
 import numpy as np
 import pandas as pd
 import pytest
@@ -379,11 +380,16 @@ def test_uniform_gates_are_their_mean(name: str, result) -> None:
     _, batch, outputs = next(iter(run_batches(model, windows)))
     with uniform_attention(model, model_inputs(batch)):
         frozen = next(iter(run_batches(model, windows)))[2][name]
-    np.testing.assert_allclose(frozen, frozen[0, 0, 0], rtol=1e-4)
-    assert gates(frozen[0, 0, 0]) == pytest.approx(gates(outputs[name]).mean(), rel=1e-3)
+    layer = {"attention_scores": "attention", "future_scores": "future_attention"}[name]
+    power = keras.ops.convert_to_numpy(model.get_layer(layer).power)
+    assert power.min() > 0.01
+    assert np.ptp(power) > 0.01
+    uniform = gates(frozen, power)
+    np.testing.assert_allclose(uniform, uniform[0, 0, 0], rtol=1e-3)
+    assert uniform[0, 0, 0] == pytest.approx(gates(outputs[name], power).mean(), rel=1e-3)
 
 
-def gates(nats: np.ndarray) -> np.ndarray:
-    """Return the gates through which so many nats may pass."""
-    ratio = np.sqrt(np.expm1(2 * nats))
+def gates(nats: np.ndarray, power: np.ndarray) -> np.ndarray:
+    """Return the gates through which so many nats of cells of such power may pass."""
+    ratio = np.sqrt(np.expm1(2 * nats) / power)
     return ratio / (1 + ratio)

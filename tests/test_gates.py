@@ -4,6 +4,8 @@ import keras
 import numpy as np
 import pytest
 
+from tsattn.data.windows import make_windows
+from tsattn.gate_signals import measure_signals
 from tsattn.models import WindowShape, build_forecaster, price_of_nat
 from tsattn.segments import choose_segment
 
@@ -55,6 +57,32 @@ def test_scores_count_window_and_future(encoder: str) -> None:
     nats = np.log(2) / 2  # of a gate that is half open: ln(1 + 1) / 2
     np.testing.assert_allclose(outputs["future_scores"], np.full((2, 7, 3), nats), rtol=1e-5)
     np.testing.assert_allclose(outputs["attention_scores"][:, :, 1], nats, rtol=1e-5)
+
+
+@pytest.mark.parametrize("encoder", ["per-feature", "joint"])
+def test_nats_grow_with_how_much_a_cell_varies(encoder: str) -> None:
+    """The signals measured are those that arrive: behind asinh for the per-feature encoder."""
+    model = build("none", None, encoder)
+    generator = np.random.default_rng(2)
+    values = generator.normal(size=(307, 3)) * [1.0, 0.1, 3.0]
+    values[:, 1] += 5  # what does not vary is no signal
+    read = make_windows(
+        values, lookback=11, horizon=7, num_targets=1, future_values=values[:, :3] * [0, 1, 2]
+    )
+    measure_signals(model, read)
+    batch = read.gather(slice(None))
+    arriving = {"attention": batch.inputs, "future_attention": batch.future_inputs}
+    for name, array in arriving.items():
+        signal = np.arcsinh(array) if encoder == "per-feature" else array
+        power = signal.astype(np.float64).var(axis=0)
+        np.testing.assert_allclose(model.get_layer(name).power, power, rtol=1e-3, atol=1e-6)
+        set_gates(model, name, 1.0)
+    outputs = run(model, {"inputs": batch.inputs, "future_inputs": batch.future_inputs})
+    for name, scores in zip(arriving, ("attention_scores", "future_scores"), strict=True):
+        ratio = np.exp(2.0) * np.asarray(model.get_layer(name).power)  # of signal and noise
+        expected = np.broadcast_to(np.log(1 + ratio) / 2, outputs[scores].shape)
+        np.testing.assert_allclose(outputs[scores], expected, rtol=1e-3, atol=1e-4)
+    assert outputs["future_scores"][:, :, 0].max() < 1e-4  # it is always 0
 
 
 def test_nats_of_levels_are_shared_out_among_the_steps() -> None:

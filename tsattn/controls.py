@@ -10,6 +10,7 @@ import numpy as np
 from tsattn.building import build_model
 from tsattn.fitted import FittedForecaster
 from tsattn.layers import BottleneckAttention
+from tsattn.layers.bottleneck_attention import LEAST_POWER
 from tsattn.models import LINEAR_PATH, all_layers, nats_of_gates
 
 # The layers of `tsattn.models` that make the scores shown, and their weights without which all
@@ -39,7 +40,8 @@ def uniform_attention(model: keras.Model, inputs: dict[str, np.ndarray]) -> Iter
     try:
         for gate in gates:
             of_gate = keras.ops.convert_to_numpy(nats[gate.name])
-            _set_gates(gate, float(_gates(of_gate).mean()))
+            power = keras.ops.convert_to_numpy(gate.power)
+            _set_gates(gate, float(_gates(of_gate, power).mean()))
         for layer in all_layers(model):
             if layer.name in _ATTENTION_LAYERS and layer not in gates:
                 _zero_logits(layer)
@@ -63,9 +65,10 @@ def network_alone(model: keras.Model) -> Iterator[None]:
         share.assign(before)
 
 
-def _gates(nats: np.ndarray) -> np.ndarray:
-    """Return the gates that pass so many nats."""
-    ratio = np.sqrt(np.maximum(np.expm1(2 * nats.astype(np.float64)), 0))  # g / (1 - g)
+def _gates(nats: np.ndarray, power: np.ndarray) -> np.ndarray:
+    """Return the gates that pass so many nats of cells of such power, see `BottleneckAttention`."""
+    signal = np.maximum(np.expm1(2 * nats.astype(np.float64)), 0)
+    ratio = np.sqrt(signal / np.maximum(power, LEAST_POWER))  # g / (1 - g)
     return np.asarray(ratio / (1 + ratio))
 
 
@@ -86,7 +89,13 @@ def _zero_logits(layer: keras.layers.Layer) -> None:
 
 
 def untrained(fitted: FittedForecaster, seed: int = 0) -> FittedForecaster:
-    """Return a forecaster of the same structure whose weights are random."""
+    """Return a forecaster of the same structure, and of signals as strong, with random weights."""
     keras.utils.set_random_seed(seed)
     model = build_model(fitted.options, fitted.schema, fitted.scaler, fitted.linear)
+    measured = {
+        x.name: x.power for x in fitted.network.layers if isinstance(x, BottleneckAttention)
+    }
+    for layer in model.layers:
+        if layer.name in measured:
+            layer.power.assign(measured[layer.name])
     return replace(fitted, model=model)

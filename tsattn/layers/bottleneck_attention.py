@@ -10,6 +10,7 @@ from keras import ops
 from tsattn.layers.masking import zero_masked
 
 _CLOSED_LOGIT = -50.0
+LEAST_POWER = 1e-6
 
 
 @keras.saving.register_keras_serializable(package="tsattn")
@@ -19,11 +20,12 @@ class BottleneckAttention(keras.layers.Layer):
     `logits = f b + x_t C` with a bias `b` per cell and scores `x_t C` computed from the step, and
     gates `g = sigmoid(logits)`. In training the output is `g x + (1 - g) noise`, otherwise `g x`;
     of a gate that was closed, see `close`, it is 0.
-    Such a channel carries at most `ln(1 + g^2 / (1 - g)^2) / 2` nats, which is
-    `softplus(2 logits) / 2`; `penalty` times their sum, averaged over the batch, is added to the
-    loss. So only the cells that help the forecast stay open, and the scores compare steps and
-    features alike. It is placed on the inputs, before a recurrent layer; the inputs should have
-    the spread of the noise.
+    Of a cell whose values vary by `power` times the variance of the noise, such a channel carries
+    at most `ln(1 + power g^2 / (1 - g)^2) / 2` nats, which is `softplus(2 logits + ln power) / 2`;
+    `penalty` times their sum, averaged over the batch, is added to the loss. So only the cells that
+    help the forecast stay open, and the scores compare steps and features alike. It is placed on
+    the inputs, before a recurrent layer. `power` is a weight that is not trained, 1 until it is
+    assigned: the inputs should have the spread of the noise, or theirs should be measured.
 
     It is the information bottleneck of Schulz et al. 2020 (arXiv 2001.00396), section 3, placed on
     the inputs and trained with the model; the nats are the capacity of a channel with Gaussian
@@ -116,6 +118,13 @@ class BottleneckAttention(keras.layers.Layer):
             name="context_dense",
         )
         self.context_dense.build(input_shape)
+        self.power = self.add_weight(
+            name="power",
+            shape=input_shape[1:],
+            initializer="ones",
+            trainable=False,
+            autocast=False,
+        )
         self.penalty = self.add_weight(
             name="penalty",
             shape=(),
@@ -136,7 +145,7 @@ class BottleneckAttention(keras.layers.Layer):
         is_open = ops.cast(ops.logical_not(self.is_closed()), self.compute_dtype)
         logits = self.bias_learning_factor * self.bias + is_open * self.context_dense(inputs)
         gates = ops.sigmoid(logits)
-        nats = zero_masked(ops.softplus(2 * logits) / 2, mask)
+        nats = zero_masked(ops.softplus(2 * logits + self._log_power()) / 2, mask)
         self._add_price(nats)
         outputs = gates * inputs
         if training:
@@ -156,6 +165,10 @@ class BottleneckAttention(keras.layers.Layer):
     def is_closed(self) -> Any:
         """Return which gates are closed, booleans (steps, features)."""
         return self.bias_learning_factor * ops.convert_to_tensor(self.bias) < _CLOSED_LOGIT / 2
+
+    def _log_power(self) -> Any:
+        """Return the logarithm of the power, in the type of the logits; very low where it is 0."""
+        return ops.cast(ops.log(ops.maximum(self.power, LEAST_POWER)), self.compute_dtype)
 
     def _add_price(self, nats: Any) -> None:
         """Add the price of the nats to the loss, in float32: their sum exceeds float16."""

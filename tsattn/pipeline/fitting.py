@@ -23,6 +23,7 @@ from tsattn.evaluation import Evaluation, evaluate_fitted
 from tsattn.exporting import export_fitted
 from tsattn.fitted import FittedForecaster, time_text
 from tsattn.gate_closing import close_needless_gates
+from tsattn.gate_signals import measure_signals
 from tsattn.json_files import write_json
 from tsattn.linear_fitting import fit_linear
 from tsattn.losses import make_loss
@@ -222,11 +223,13 @@ def _untrained(data: Data, prepared: Prepared) -> FittedForecaster:
         num_calendar_features=len(calendar_names(schema.calendar or ())),
     )
     keras.utils.set_random_seed(options.seed)
+    model = build_model(options, schema, scaler, linear)
+    measure_signals(model, windows["train"])
     return FittedForecaster(
         options=options,
         schema=schema,
         scaler=scaler,
-        model=build_model(options, schema, scaler, linear),
+        model=model,
         linear=linear,
         naive_mae=seasonal_naive_mae(
             series.values, split.train, len(schema.targets), seasonality(schema.freq)
