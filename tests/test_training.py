@@ -1,6 +1,7 @@
 import os
 import signal
 
+import keras
 import numpy as np
 import pytest
 
@@ -8,6 +9,7 @@ import tsattn.running
 from tsattn.data.windows import make_windows
 from tsattn.errors import TrainingDivergedError, TrainingInterruptedError
 from tsattn.models import WindowShape, build_forecaster
+from tsattn.optimizers import make_optimizer
 from tsattn.running import run_batches
 from tsattn.schedules import (
     choose_epochs,
@@ -86,6 +88,42 @@ def test_train_with_the_same_seed_gives_the_same_weights() -> None:
         train(forecaster, windows(), windows(seed=1), epochs=2, seed=3)
         weights.append(forecaster.get_weights())
     assert all((a == b).all() for a, b in zip(*weights, strict=True))
+
+
+@pytest.mark.parametrize(
+    ("attention", "placement"), [("bottleneck", "before"), ("additive", "after")]
+)
+def test_train_by_matrices_lowers_the_loss(attention: str, placement: str) -> None:
+    forecaster = model(encoder="per-feature", attention=attention, placement=placement, segment=3)
+    history = train(
+        forecaster, windows(), windows(seed=1), optimizer="muon", epochs=7, batch_size=31,
+        learning_rate=0.05,
+    )  # fmt: skip
+    losses = [epoch.val_loss for epoch in history.epochs]
+    assert losses[-1] < losses[0]
+
+
+def test_a_step_by_matrices_moves_each_gate_by_itself() -> None:
+    """As Adam does: all by the same, however small their gradients are."""
+    forecaster = model(attention="bottleneck", placement="before")
+    bias, *_ = forecaster.get_layer("attention").trainable_weights
+    before = keras.ops.convert_to_numpy(bias)
+    gradient = np.geomspace(1e-3, 1e3, bias.shape[0] * bias.shape[1]).reshape(bias.shape)
+    optimizer = make_optimizer("muon", forecaster, 0.01, 1e9)
+    optimizer.apply([gradient.astype("float32")], [bias])
+    np.testing.assert_allclose(before - keras.ops.convert_to_numpy(bias), 0.01, rtol=1e-2)
+
+
+def test_a_step_by_matrices_moves_all_directions_alike() -> None:
+    network = keras.Sequential([keras.Input((3,)), keras.layers.Dense(2, use_bias=False)])
+    (kernel,) = network.trainable_weights
+    before = keras.ops.convert_to_numpy(kernel)
+    gradient = np.array([[8.0, 0.0], [0.0, 0.5], [0.0, 0.0]], "float32")
+    make_optimizer("muon", network, 0.01, 1e9).apply([gradient], [kernel])
+    moved = before - keras.ops.convert_to_numpy(kernel)
+    # the nearest orthogonal matrix, which five iterations find to a third, 0.2 sqrt(3) as large
+    np.testing.assert_allclose(moved[:2] / (0.01 * 0.2 * np.sqrt(3)), np.eye(2), atol=0.35)
+    np.testing.assert_allclose(moved[2], 0, atol=1e-6)
 
 
 def test_train_stops_at_nan_and_names_the_batch() -> None:

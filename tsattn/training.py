@@ -17,6 +17,7 @@ from tsattn.gate_closing import CloseGates
 from tsattn.interruptions import held_interruptions
 from tsattn.losses import MemberLoss, make_loss
 from tsattn.models import TARGETS, price_of_nat, training_model
+from tsattn.optimizers import make_optimizer
 from tsattn.running import compile_for, helps_to_compile
 from tsattn.schedules import (
     DrawsByEpoch,
@@ -62,6 +63,7 @@ def train(
     *,
     loss: str = "mae",
     quantile_levels: Sequence[float] | None = None,
+    optimizer: str = "adam",
     learning_rate: float = 0.004,
     batch_size: int = 128,
     epochs: int = 10,
@@ -74,7 +76,7 @@ def train(
     on_batch: Callable[[int, int], None] | None = None,
     on_epoch: Callable[[Epoch], None] | None = None,
 ) -> History:
-    """Train with Adam until the validation loss has not fallen for `patience` epochs.
+    """Train until the validation loss has not fallen for `patience` epochs.
 
     The learning rate rises in a line at first and then falls with a cosine to the last epoch
     (Loshchilov & Hutter 2017, arXiv 1608.03983, equation 5, without restarts). The model ends with
@@ -93,7 +95,8 @@ def train(
         val_windows: Windows to stop by; all of them count.
         loss: `"mae"`, `"mse"`, `"huber"` or `"quantile"`.
         quantile_levels: The levels of the quantile loss.
-        learning_rate: Largest step size of Adam.
+        optimizer: `"adam"` or `"muon"`, see `tsattn.optimizers`.
+        learning_rate: Largest step size.
         batch_size: Windows per batch.
         epochs: Epochs at most.
         patience: Epochs without improvement after which training stops.
@@ -121,7 +124,7 @@ def train(
     warm_up = 0 if is_warm else num_warm_up_epochs(model, epochs)
     rate = rising_and_falling(learning_rate, len(batches) * epochs)
     trainer.compile(
-        optimizer=keras.optimizers.Adam(rate, global_clipnorm=clip_norm),
+        optimizer=make_optimizer(optimizer, trainer, rate, clip_norm),
         loss=MemberLoss(loss_function),
         jit_compile=_helps_to_compile(trainer, len(batches) * batches.batch_size * epochs),
     )

@@ -223,7 +223,7 @@ training_options = (
     ),
     _option(
         "--learning-rate",
-        "Largest step size of Adam.",
+        "Largest step size.",
         _of_presets("learning_rate"),
         type=float,
     ),

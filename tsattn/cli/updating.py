@@ -20,7 +20,9 @@ from tsattn.run_log import Run
     "where it was and unchanged]",
 )
 @click.option("--epochs", type=int, default=3, show_default=True, help="Epochs at most.")
-@click.option("--learning-rate", type=float, show_default="an eighth of the fit's", help="Of Adam.")
+@click.option(
+    "--learning-rate", type=float, show_default="an eighth of the fit's", help="Largest step size."
+)
 @click.option("--no-check", is_flag=True, help="Do not test the attention profile.")
 @options.combined(scheduling.schedule_options, options.output_options)
 def update(

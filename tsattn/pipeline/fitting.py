@@ -258,6 +258,7 @@ def _train(
             windows["val"],
             **{name: given[name] for name in TRAIN_OPTIONS},
             quantile_levels=fitted.quantile_levels,
+            optimizer="muon" if fitted.schema.future_covariates else "adam",
             checkpoint=checkpoint,
             is_warm=warm_start is not None,
             on_batch=bar,

@@ -86,7 +86,7 @@ def update(
         output: The directory to write, another one than the model's; None writes nothing.
         old_data: The rows to put before those of `data`; None: as said there.
         epochs: Epochs at most.
-        learning_rate: Largest step size of Adam; None: an eighth of that of the fit.
+        learning_rate: Largest step size; None: an eighth of that of the fit.
         check: Whether to test the profile after a long training, as `fit` does.
         overwrite: Whether another model directory may be replaced.
         progress: Where notes go.

@@ -1,0 +1,47 @@
+"""The optimizers of a training."""
+
+import re
+from typing import Any
+
+import keras
+
+from tsattn.layers import BottleneckAttention
+
+OPTIMIZERS = ("adam", "muon")
+
+
+def make_optimizer(
+    name: str, model: keras.Model, learning_rate: Any, clip_norm: float
+) -> keras.optimizers.Optimizer:
+    """Return an optimizer of a name of `OPTIMIZERS`.
+
+    Args:
+        name: `"adam"`, or `"muon"`: see `MatrixOptimizer`.
+        model: What is trained.
+        learning_rate: A number or a schedule.
+        clip_norm: Largest global norm of the gradient.
+    """
+    if name == "adam":
+        return keras.optimizers.Adam(learning_rate, global_clipnorm=clip_norm)
+    gates = [layer.name for layer in model.layers if isinstance(layer, BottleneckAttention)]
+    return MatrixOptimizer(
+        learning_rate,
+        weight_decay=0.0,
+        adam_weight_decay=0.0,
+        global_clipnorm=clip_norm,
+        # Tables of numbers that are learnt each by itself.
+        exclude_layers=[f"^{re.escape(gate)}/" for gate in gates],
+    )
+
+
+class MatrixOptimizer(keras.optimizers.Muon):
+    """Muon for weights that are matrices, Adam for all others (Jordan et al. 2024, "Muon").
+
+    A step moves a matrix along the nearest orthogonal one to its mean gradient, so that all its
+    directions learn alike, about as far as Adam would (Liu et al. 2025, arXiv 2502.16982).
+    """
+
+    def update_step(self, gradient: Any, variable: Any, learning_rate: Any) -> None:
+        """Take a step, with the shape of the gradient, which TensorFlow does not always know."""
+        gradient = keras.ops.reshape(gradient, variable.shape)
+        super().update_step(gradient, variable, learning_rate)
