@@ -79,10 +79,11 @@ def test_nats_grow_with_how_much_a_cell_varies(encoder: str) -> None:
         set_gates(model, name, 1.0)
     outputs = run(model, {"inputs": batch.inputs, "future_inputs": batch.future_inputs})
     for name, scores in zip(arriving, ("attention_scores", "future_scores"), strict=True):
-        ratio = np.exp(2.0) * np.asarray(model.get_layer(name).power)  # of signal and noise
+        power = np.maximum(model.get_layer(name).power, 0.001)
+        ratio = np.exp(2.0) * power  # of signal and noise
         expected = np.broadcast_to(np.log(1 + ratio) / 2, outputs[scores].shape)
         np.testing.assert_allclose(outputs[scores], expected, rtol=1e-3, atol=1e-4)
-    assert outputs["future_scores"][:, :, 0].max() < 1e-4  # it is always 0
+    assert 0 < outputs["future_scores"][:, :, 0].max() < 0.005  # it is always 0
 
 
 def test_nats_of_levels_are_shared_out_among_the_steps() -> None:

@@ -10,7 +10,7 @@ from keras import ops
 from tsattn.layers.masking import zero_masked
 
 _CLOSED_LOGIT = -50.0
-LEAST_POWER = 1e-6
+LEAST_POWER = 1e-3  # what hardly varied so far may vary tomorrow: to read it has a price
 
 
 @keras.saving.register_keras_serializable(package="tsattn")
@@ -25,7 +25,8 @@ class BottleneckAttention(keras.layers.Layer):
     `penalty` times their sum, averaged over the batch, is added to the loss. So only the cells that
     help the forecast stay open, and the scores compare steps and features alike. It is placed on
     the inputs, before a recurrent layer. `power` is a weight that is not trained, 1 until it is
-    assigned: the inputs should have the spread of the noise, or theirs should be measured.
+    assigned, and counts as .001 where it is less: the inputs should have the spread of the noise,
+    or theirs should be measured.
 
     It is the information bottleneck of Schulz et al. 2020 (arXiv 2001.00396), section 3, placed on
     the inputs and trained with the model; the nats are the capacity of a channel with Gaussian
@@ -167,7 +168,7 @@ class BottleneckAttention(keras.layers.Layer):
         return self.bias_learning_factor * ops.convert_to_tensor(self.bias) < _CLOSED_LOGIT / 2
 
     def _log_power(self) -> Any:
-        """Return the logarithm of the power, in the type of the logits; very low where it is 0."""
+        """Return the logarithm of the power, in the type of the logits."""
         return ops.cast(ops.log(ops.maximum(self.power, LEAST_POWER)), self.compute_dtype)
 
     def _add_price(self, nats: Any) -> None:
