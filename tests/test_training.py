@@ -9,7 +9,7 @@ import tsattn.running
 from tsattn.data.windows import make_windows
 from tsattn.errors import TrainingDivergedError, TrainingInterruptedError
 from tsattn.models import WindowShape, build_forecaster
-from tsattn.optimizers import make_optimizer
+from tsattn.optimizers import choose_optimizer, make_optimizer
 from tsattn.running import run_batches
 from tsattn.schedules import (
     choose_epochs,
@@ -101,6 +101,16 @@ def test_train_by_matrices_lowers_the_loss(attention: str, placement: str) -> No
     )  # fmt: skip
     losses = [epoch.val_loss for epoch in history.epochs]
     assert losses[-1] < losses[0]
+
+
+@pytest.mark.parametrize(
+    ("epochs", "num_future_covariates", "name"),
+    [(10, 1, "muon"), (11, 1, "adam"), (3, 0, "adam"), (1, 7, "muon")],
+)
+def test_optimizer_is_chosen_by_epochs_and_what_is_known_ahead(
+    epochs: int, num_future_covariates: int, name: str
+) -> None:
+    assert choose_optimizer(epochs, num_future_covariates) == name
 
 
 def test_a_step_by_matrices_moves_each_gate_by_itself() -> None:

@@ -8,6 +8,16 @@ import keras
 from tsattn.layers import BottleneckAttention
 
 OPTIMIZERS = ("adam", "muon")
+_FEW_EPOCHS = 10
+
+
+def choose_optimizer(epochs: int, num_future_covariates: int) -> str:
+    """Return the name of the optimizer for so many epochs at most.
+
+    Muon learns what is known ahead in fewer steps, and noise too: it is for windows that have
+    covariates known ahead, and that are not seen often.
+    """
+    return "muon" if num_future_covariates and epochs <= _FEW_EPOCHS else "adam"
 
 
 def make_optimizer(

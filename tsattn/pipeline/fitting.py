@@ -29,6 +29,7 @@ from tsattn.linear_fitting import fit_linear
 from tsattn.losses import make_loss
 from tsattn.metrics import seasonal_naive_mae
 from tsattn.model_directory import file_sha256, save_fitted, write_manifest
+from tsattn.optimizers import choose_optimizer
 from tsattn.option_checks import check_options
 from tsattn.outputs import atomic_directory
 from tsattn.page import write_page
@@ -258,7 +259,7 @@ def _train(
             windows["val"],
             **{name: given[name] for name in TRAIN_OPTIONS},
             quantile_levels=fitted.quantile_levels,
-            optimizer="muon" if fitted.schema.future_covariates else "adam",
+            optimizer=choose_optimizer(given["epochs"], len(fitted.schema.future_covariates)),
             checkpoint=checkpoint,
             is_warm=warm_start is not None,
             on_batch=bar,
