@@ -61,9 +61,9 @@ LAYERS = {
     "training_batches": ("data", "models", "running"),
     "blending": ("data", "forecasts", "linear_fitting", "models", "running", "tensor_names"),
     "validation_loss": ("data", "running", "tensor_names"),
-    "gate_signals": ("data", "layers", "running"),
+    "gate_signals": ("data", "models", "profiles", "running"),
     "gate_closing": ("data", "layers", "models", "running", "validation_loss"),
-    "optimizers": ("layers",),
+    "optimizers": ("models",),
     "training": (
         "checkpoints", "errors", "data", "gate_closing", "interruptions", "layers", "losses",
         "models", "optimizers", "running", "schedules", "training_batches", "validation_loss",

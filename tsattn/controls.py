@@ -11,7 +11,7 @@ from tsattn.building import build_model
 from tsattn.fitted import FittedForecaster
 from tsattn.layers import BottleneckAttention
 from tsattn.layers.bottleneck_attention import LEAST_POWER
-from tsattn.models import LINEAR_PATH, all_layers, nats_of_gates
+from tsattn.models import LINEAR_PATH, all_gates, all_layers, nats_of_gates
 
 # The layers of `tsattn.models` that make the scores shown, and their weights without which all
 # logits are equal.
@@ -32,7 +32,7 @@ def uniform_attention(model: keras.Model, inputs: dict[str, np.ndarray]) -> Iter
         model: A forecaster with attention.
         inputs: Those of some windows, which say what the gates are.
     """
-    gates = [layer for layer in model.layers if isinstance(layer, BottleneckAttention)]
+    gates = all_gates(model)
     nats = {}
     if gates:
         nats = nats_of_gates(model, gates)(inputs)
@@ -92,10 +92,8 @@ def untrained(fitted: FittedForecaster, seed: int = 0) -> FittedForecaster:
     """Return a forecaster of the same structure, and of signals as strong, with random weights."""
     keras.utils.set_random_seed(seed)
     model = build_model(fitted.options, fitted.schema, fitted.scaler, fitted.linear)
-    measured = {
-        x.name: x.power for x in fitted.network.layers if isinstance(x, BottleneckAttention)
-    }
-    for layer in model.layers:
-        if layer.name in measured:
-            layer.power.assign(measured[layer.name])
+    measured = {gate.name: gate.power for gate in all_gates(fitted.network)}
+    for gate in all_gates(model):
+        if gate.name in measured:
+            gate.power.assign(measured[gate.name])
     return replace(fitted, model=model)

@@ -5,9 +5,8 @@ from typing import Any
 
 import keras
 
-from tsattn.layers import BottleneckAttention
+from tsattn.models import all_gates
 
-OPTIMIZERS = ("adam", "muon")
 _FEW_EPOCHS = 10
 
 
@@ -23,7 +22,7 @@ def choose_optimizer(epochs: int, num_future_covariates: int) -> str:
 def make_optimizer(
     name: str, model: keras.Model, learning_rate: Any, clip_norm: float
 ) -> keras.optimizers.Optimizer:
-    """Return an optimizer of a name of `OPTIMIZERS`.
+    """Return an optimizer.
 
     Args:
         name: `"adam"`, or `"muon"`: see `MatrixOptimizer`.
@@ -33,14 +32,13 @@ def make_optimizer(
     """
     if name == "adam":
         return keras.optimizers.Adam(learning_rate, global_clipnorm=clip_norm)
-    gates = [layer.name for layer in model.layers if isinstance(layer, BottleneckAttention)]
     return MatrixOptimizer(
         learning_rate,
         weight_decay=0.0,
         adam_weight_decay=0.0,
         global_clipnorm=clip_norm,
         # Tables of numbers that are learnt each by itself.
-        exclude_layers=[f"^{re.escape(gate)}/" for gate in gates],
+        exclude_layers=[f"^{re.escape(gate.name)}/" for gate in all_gates(model)],
     )
 
 

@@ -88,13 +88,14 @@ def pass_gates(
     return View(passed, ahead, read, view.statistics, scores, future_scores)
 
 
+def all_gates(model: keras.Model) -> list[BottleneckAttention]:
+    """Return every layer of gates, those of levels too; [] without any."""
+    return [layer for layer in model.layers if isinstance(layer, BottleneckAttention)]
+
+
 def gates_of_cells(model: keras.Model) -> list[BottleneckAttention]:
     """Return the gates of the window and of what is known ahead, of every view; [] without any."""
-    return [
-        layer
-        for layer in model.layers
-        if isinstance(layer, BottleneckAttention) and not layer.name.startswith(_LEVEL)
-    ]
+    return [gate for gate in all_gates(model) if not gate.name.startswith(_LEVEL)]
 
 
 def nats_of_gates(model: keras.Model, gates: Sequence[BottleneckAttention]) -> keras.Model:
@@ -107,8 +108,8 @@ def price_of_nat(model: keras.Model) -> float:
 
     While the views have equal shares, it is what their nats cost in training.
     """
-    gates = [layer for layer in model.layers if isinstance(layer, BottleneckAttention)]
-    return sum(layer.beta for layer in gates if layer.name.startswith(NAME))  # one of each view
+    # one of each view
+    return sum(gate.beta for gate in all_gates(model) if gate.name.startswith(NAME))
 
 
 def _in_their_places(values: Any, features: Sequence[int], num_features: int) -> Any:
