@@ -9,7 +9,7 @@ import tsattn.running
 from tsattn.data.windows import make_windows
 from tsattn.errors import TrainingDivergedError, TrainingInterruptedError
 from tsattn.models import WindowShape, build_forecaster
-from tsattn.optimizers import choose_optimizer, make_optimizer
+from tsattn.optimizers import MatrixOptimizer, choose_optimizer, make_optimizer
 from tsattn.running import run_batches
 from tsattn.schedules import (
     choose_epochs,
@@ -79,8 +79,6 @@ def test_train_stops_without_improvement() -> None:
 
 
 def test_train_with_the_same_seed_gives_the_same_weights() -> None:
-    import keras
-
     weights = []
     for _ in range(2):
         keras.utils.set_random_seed(3)
@@ -94,6 +92,7 @@ def test_train_with_the_same_seed_gives_the_same_weights() -> None:
     ("attention", "placement"), [("bottleneck", "before"), ("additive", "after")]
 )
 def test_train_by_matrices_lowers_the_loss(attention: str, placement: str) -> None:
+    keras.utils.set_random_seed(0)
     forecaster = model(encoder="per-feature", attention=attention, placement=placement, segment=3)
     history = train(
         forecaster, windows(), windows(seed=1), optimizer="muon", epochs=7, batch_size=31,
@@ -101,6 +100,21 @@ def test_train_by_matrices_lowers_the_loss(attention: str, placement: str) -> No
     )  # fmt: skip
     losses = [epoch.val_loss for epoch in history.epochs]
     assert losses[-1] < losses[0]
+
+
+@pytest.mark.parametrize("shape", [(6, 31), (31, 6), (8, 8), (5, 1)])
+def test_steps_along_matrices_are_those_of_muon(shape: tuple[int, int]) -> None:
+    draws = np.random.default_rng(0)
+    settings = {"learning_rate": 0.1, "weight_decay": 0.0, "momentum": 0.9}
+    steps = []
+    gradients = draws.normal(size=(3, *shape)).astype("float32")
+    for optimizer in (keras.optimizers.Muon(**settings), MatrixOptimizer(**settings)):
+        weights = keras.Variable(np.zeros(shape, "float32"))
+        for gradient in gradients:
+            optimizer.apply([keras.ops.convert_to_tensor(gradient)], [weights])
+        steps.append(keras.ops.convert_to_numpy(weights))
+    np.testing.assert_allclose(*steps, rtol=1e-3, atol=1e-5)
+    assert np.abs(steps[0]).max() > 0.01
 
 
 @pytest.mark.parametrize(
@@ -228,20 +242,32 @@ def test_train_interrupted_in_the_first_epoch_has_nothing_to_keep() -> None:
         train(model(), windows(), windows(seed=1), on_batch=interrupt)
 
 
+def drawn(batches: TrainingBatches) -> list[bytes]:
+    """Return the targets of an epoch, window by window."""
+    return [window.tobytes() for _, targets in batches.draw() for window in targets]
+
+
 def test_batches_are_equal_and_hold_every_window() -> None:
     batches = TrainingBatches(windows(), batch_size=31, windows_per_epoch=None, seed=0)
-    sizes = {len(batches[i][1]) for i in range(len(batches))}
-    assert sizes == {31}
-    assert set(batches.order) == set(range(len(windows())))
+    assert {len(targets) for _, targets in batches.draw()} == {31}
+    every = windows().gather(np.arange(len(windows()))).targets
+    assert set(drawn(batches)) == {window.tobytes() for window in every}
 
 
 def test_batches_of_an_epoch_are_drawn_anew() -> None:
     batches = TrainingBatches(windows(), batch_size=7, windows_per_epoch=13, seed=0)
-    first = batches.order.copy()
-    batches.on_epoch_end()
+    first, second = drawn(batches), drawn(batches)
     assert len(batches) == 2
+    assert len(first) == len(second) == 14
     assert len(set(first)) == 13
-    assert set(first) != set(batches.order)
+    assert set(first) != set(second)
+
+
+def test_batches_go_on_after_epochs_that_are_done() -> None:
+    whole, rest = (TrainingBatches(windows(), 7, None, seed=0) for _ in range(2))
+    epochs = [drawn(whole) for _ in range(3)]
+    rest.skip(2)
+    assert drawn(rest) == epochs[2]
 
 
 def test_run_batches_does_not_depend_on_the_batch_size(monkeypatch) -> None:
@@ -327,10 +353,10 @@ def test_train_of_a_recurrent_decoder_gives_quantiles() -> None:
 
 def test_batches_hold_the_targets_where_they_are_told() -> None:
     batches = TrainingBatches(windows(), 31, None, 0, with_targets=True)
-    inputs, targets = batches[1]
+    inputs, targets = next(batches.draw())
     assert set(inputs) == {"inputs", "targets"}
     np.testing.assert_array_equal(inputs["targets"], targets)
-    assert set(TrainingBatches(windows(), 31, None, 0)[1][0]) == {"inputs"}
+    assert set(next(TrainingBatches(windows(), 31, None, 0).draw())[0]) == {"inputs"}
 
 
 def test_run_batches_bounds_the_scores_of_a_batch(monkeypatch) -> None:

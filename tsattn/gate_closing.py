@@ -104,7 +104,6 @@ class CloseGates(keras.callbacks.Callback):
     def on_epoch_begin(self, epoch: int, logs: Any = None) -> None:
         """Close gates, if it is one of the epochs; the first is 0."""
         if epoch in self.epochs:
-            _ = self.model  # asking for the model settles its weights on JAX
             close_needless_gates(self.forecaster, self.train, self.val, self.loss)
 
 

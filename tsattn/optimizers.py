@@ -53,3 +53,24 @@ class MatrixOptimizer(keras.optimizers.Muon):
         """Take a step, with the shape of the gradient, which TensorFlow does not always know."""
         gradient = keras.ops.reshape(gradient, variable.shape)
         super().update_step(gradient, variable, learning_rate)
+
+    def zeropower_via_newtonschulz5(self, x: Any, steps: int) -> Any:
+        """Return about the nearest orthogonal matrix, of an x clearly longer than wide by `gram`.
+
+        An iteration X <- (a I + b S + c S^2) X with S = X X' multiplies X by a polynomial of the
+        first S. So S alone is iterated, whose sides are the shorter of X, and X multiplied once.
+        """
+        longer, shorter = max(x.shape), min(x.shape)
+        if longer < 1.5 * shorter:
+            return super().zeropower_via_newtonschulz5(x, steps)
+        ops = keras.ops
+        x = x / (ops.norm(x) + self.epsilon)
+        is_tall = x.shape[0] == longer
+        gram = ops.matmul(ops.transpose(x), x) if is_tall else ops.matmul(x, ops.transpose(x))
+        identity = product = ops.eye(shorter, dtype=x.dtype)
+        for step in range(steps):
+            square = ops.matmul(gram, gram)
+            factor = self.muon_a * identity + self.muon_b * gram + self.muon_c * square
+            product = ops.matmul(factor, product) if step else factor
+            gram = ops.matmul(factor, ops.matmul(factor, gram))
+        return ops.matmul(x, product) if is_tall else ops.matmul(product, x)

@@ -56,7 +56,6 @@ class Schedule(keras.callbacks.Callback):
 
     def on_epoch_begin(self, epoch: int, logs: Any = None) -> None:
         """Assign the price and the probability of the epoch."""
-        _ = self.model  # asking for the model settles its weights on JAX
         for layer in self.layers:
             if isinstance(layer, BottleneckAttention):
                 layer.penalty.assign(layer.beta if epoch >= self.warm_up else 0.0)

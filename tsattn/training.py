@@ -1,13 +1,13 @@
 """Training a forecaster on windows."""
 
-import gc
 import math
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
 import keras
+import numpy as np
 import pandas as pd
 
 from tsattn.checkpoints import Checkpoint, KeepCheckpoint
@@ -154,14 +154,7 @@ def train(
         with held_interruptions() as release:
             heed = keras.callbacks.LambdaCallback(on_train_batch_end=lambda batch, logs: release())
             if not is_over:
-                trainer.fit(
-                    batches,
-                    initial_epoch=done,
-                    epochs=epochs,
-                    verbose=0,
-                    shuffle=False,
-                    callbacks=[*callbacks, heed],
-                )
+                _run_epochs(trainer, batches, range(done, epochs), [*callbacks, heed])
     except KeyboardInterrupt:
         if stopping.best_weights is None:
             raise TrainingInterruptedError(
@@ -170,13 +163,37 @@ def train(
             ) from None
         trainer.set_weights(stopping.best_weights)
         interrupted = True
-    if interrupted:
-        gc.collect()  # TensorFlow crashes if batches that were not asked for outlive Python
     return History(
         epochs=tuple(keeper.history),
         best_epoch=min(keeper.history[warm_up:], key=lambda epoch: epoch.val_loss).epoch,
         interrupted=interrupted,
     )
+
+
+def _run_epochs(
+    trainer: keras.Model,
+    batches: TrainingBatches,
+    epochs: Iterable[int],
+    callbacks: Sequence[keras.callbacks.Callback],
+) -> None:
+    """Train on every batch of each epoch, until a callback stops the training.
+
+    `Model.fit` hands batches over through `tf.data`, whose end of an epoch waits now and then for
+    its tuning of itself to wake up, doing nothing, as long as the epoch has taken.
+    """
+    told = keras.callbacks.CallbackList(list(callbacks), model=trainer)
+    trainer.stop_training = False
+    told.on_train_begin()
+    for epoch in epochs:
+        told.on_epoch_begin(epoch)
+        losses = []
+        for number, (inputs, targets) in enumerate(batches.draw()):
+            losses.append(float(trainer.train_on_batch(inputs, targets)))
+            told.on_train_batch_end(number, {"loss": losses[-1]})
+        told.on_epoch_end(epoch, {"loss": np.mean(losses)})
+        if trainer.stop_training:
+            break
+    told.on_train_end()
 
 
 def _epochs_of(rows: Sequence[Sequence[float]]) -> list[Epoch]:
@@ -231,7 +248,6 @@ class _EpochEnd(keras.callbacks.Callback):
 
     def on_epoch_end(self, epoch: int, logs: dict[str, float] | None = None) -> None:
         logs = {} if logs is None else logs
-        optimizer = self.model.optimizer  # asking for the model also settles its weights on JAX
         logs["val_loss"] = self._val_loss()
         self._check_finite("val_loss", logs["val_loss"])
         self.history.append(
@@ -239,7 +255,7 @@ class _EpochEnd(keras.callbacks.Callback):
                 epoch=epoch + 1,
                 loss=float(logs["loss"]),
                 val_loss=logs["val_loss"],
-                learning_rate=float(keras.ops.convert_to_numpy(optimizer.learning_rate)),
+                learning_rate=float(keras.ops.convert_to_numpy(self.model.optimizer.learning_rate)),
                 seconds=round(time.perf_counter() - self.started, 3),
             )
         )

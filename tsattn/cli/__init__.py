@@ -47,11 +47,7 @@ class Commands(click.Group):
             sys.exit(OutputError.exit_code)
 
     def invoke(self, ctx: click.Context) -> Any:
-        """Run a command; turn our errors into a message and their exit code.
-
-        The error is let go of before the end of Python: it may hold the batches of a training,
-        and TensorFlow crashes if they outlive Python.
-        """
+        """Run a command; turn our errors into a message and their exit code."""
         try:
             return super().invoke(ctx)
         except TsattnError as error:
