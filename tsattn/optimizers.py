@@ -55,16 +55,17 @@ class MatrixOptimizer(keras.optimizers.Muon):
         super().update_step(gradient, variable, learning_rate)
 
     def zeropower_via_newtonschulz5(self, x: Any, steps: int) -> Any:
-        """Return about the nearest orthogonal matrix, of an x clearly longer than wide by `gram`.
+        """Return about the nearest orthogonal matrix; of an x far from square by `S` alone.
 
         An iteration X <- (a I + b S + c S^2) X with S = X X' multiplies X by a polynomial of the
         first S. So S alone is iterated, whose sides are the shorter of X, and X multiplied once.
         """
-        longer, shorter = max(x.shape), min(x.shape)
+        ops, longer, shorter = keras.ops, max(x.shape), min(x.shape)
         if longer < 1.5 * shorter:
             return super().zeropower_via_newtonschulz5(x, steps)
-        ops = keras.ops
         x = x / (ops.norm(x) + self.epsilon)
+        if shorter == 1:
+            return self._factor_of_rows(steps) * x
         is_tall = x.shape[0] == longer
         gram = ops.matmul(ops.transpose(x), x) if is_tall else ops.matmul(x, ops.transpose(x))
         identity = product = ops.eye(shorter, dtype=x.dtype)
@@ -74,3 +75,10 @@ class MatrixOptimizer(keras.optimizers.Muon):
             product = ops.matmul(factor, product) if step else factor
             gram = ops.matmul(factor, ops.matmul(factor, gram))
         return ops.matmul(x, product) if is_tall else ops.matmul(product, x)
+
+    def _factor_of_rows(self, steps: int) -> float:
+        """Return what the iterations multiply a matrix of one row of norm 1 by."""
+        norm = 1.0
+        for _ in range(steps):
+            norm *= self.muon_a + self.muon_b * norm**2 + self.muon_c * norm**4
+        return norm
