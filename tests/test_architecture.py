@@ -62,7 +62,7 @@ LAYERS = {
     "blending": ("data", "forecasts", "linear_fitting", "models", "running", "tensor_names"),
     "validation_loss": ("data", "running", "tensor_names"),
     "gate_signals": ("data", "models", "profiles", "running"),
-    "gate_closing": ("data", "layers", "models", "running", "validation_loss"),
+    "gate_closing": ("data", "gate_signals", "layers", "models", "validation_loss"),
     "optimizers": ("models",),
     "training": (
         "checkpoints", "errors", "data", "gate_closing", "interruptions", "layers", "losses",

@@ -7,9 +7,9 @@ import keras
 import numpy as np
 
 from tsattn.data.windows import Windows
+from tsattn.gate_signals import mean_and_std
 from tsattn.layers import BottleneckAttention
 from tsattn.models import gates_of_cells, nats_of_gates
-from tsattn.running import compile_for, run_batches, windows_at_once
 from tsattn.validation_loss import validation_loss
 
 MAY_COST = 1.0005  # times the loss
@@ -47,9 +47,10 @@ def close_needless_gates(
     num_windows = _MOST_VALUES // (val.horizon * val.num_targets)
     num_windows = min(max(num_windows, _FEWEST_WINDOWS), _MOST_WINDOWS)
     train, val = train.spread(num_windows), val.spread(num_windows)
-    nats = _mean_nats(model, val)
+    nats = mean_and_std(nats_of_gates(model, gates), val)
     biases = [keras.ops.convert_to_numpy(gate.bias).copy() for gate in gates]
-    order = np.argsort(np.concatenate([of_gate.ravel() for of_gate in nats]), kind="stable")
+    means = np.concatenate([nats[gate.name][0].ravel() for gate in gates])
+    order = np.argsort(means, kind="stable")
 
     def close_first(count: int) -> None:
         closed = np.zeros(len(order), dtype=bool)
@@ -105,15 +106,3 @@ class CloseGates(keras.callbacks.Callback):
         """Close gates, if it is one of the epochs; the first is 0."""
         if epoch in self.epochs:
             close_needless_gates(self.forecaster, self.train, self.val, self.loss)
-
-
-def _mean_nats(model: keras.Model, windows: Windows) -> list[np.ndarray]:
-    """Return the mean nats (steps, features) that pass each layer of gates."""
-    gates = gates_of_cells(model)
-    passed = nats_of_gates(model, gates)
-    compile_for(passed, len(windows))
-    sums = [np.zeros(gate.bias.shape) for gate in gates]
-    for _, _, nats in run_batches(passed, windows, windows_at_once(model)):
-        for total, gate in zip(sums, gates, strict=True):
-            total += nats[gate.name].sum(axis=0, dtype=np.float64)
-    return [total / len(windows) for total in sums]

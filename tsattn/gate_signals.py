@@ -22,12 +22,16 @@ def measure_signals(model: keras.Model, windows: Windows) -> None:
     if not gates:
         return
     arriving = keras.Model(model.inputs, {gate.name: gate.input for gate in gates})
-    windows = windows.spread(_MOST_WINDOWS)
-    compile_for(arriving, len(windows))
-    sums = {gate.name: ProfileSum(kept=np.empty(0, int)) for gate in gates}
-    for _, _, values in run_batches(arriving, windows):
-        for name, of_gate in values.items():
-            sums[name].add(of_gate)
+    moments = mean_and_std(arriving, windows.spread(_MOST_WINDOWS))
     for gate in gates:
-        _, std = sums[gate.name].mean_and_std()
-        gate.power.assign(np.square(std))
+        gate.power.assign(np.square(moments[gate.name][1]))
+
+
+def mean_and_std(model: keras.Model, windows: Windows) -> dict[str, tuple[np.ndarray, np.ndarray]]:
+    """Return mean and standard deviation over the windows of each output of a model."""
+    compile_for(model, len(windows))
+    sums: dict[str, ProfileSum] = {}
+    for _, _, outputs in run_batches(model, windows):
+        for name, values in outputs.items():
+            sums.setdefault(name, ProfileSum(kept=np.empty(0, int))).add(values)
+    return {name: of_output.mean_and_std() for name, of_output in sums.items()}
