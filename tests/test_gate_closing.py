@@ -127,7 +127,6 @@ def test_gates_are_closed_in_training_and_pass_no_noise() -> None:
     for epoch in (0, 2):
         closing.on_epoch_begin(epoch)
         assert keras.ops.convert_to_numpy(gate.bias).min() * gate.bias_learning_factor > 0
-    closing.set_model(model)
     closing.on_epoch_begin(1)  # untrained: no cell matters, and all but one are closed
     windows_passed = keras.ops.convert_to_numpy(gate(np.ones((2, 11, 2), "float32"), training=True))
     np.testing.assert_allclose(windows_passed, 0, atol=1e-12)  # the one that is open is ahead

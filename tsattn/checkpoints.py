@@ -148,8 +148,6 @@ class KeepCheckpoint(keras.callbacks.Callback):
         ):
             for variable, array in zip(variables, arrays, strict=True):
                 variable.assign(array)
-        if self.state.is_over and self.state.best_weights is not None:
-            trainer.set_weights(self.state.best_weights)
 
     def on_train_begin(self, logs: Any = None) -> None:
         """Put the state of early stopping back, which it has cleared."""

@@ -59,26 +59,18 @@ class MatrixOptimizer(keras.optimizers.Muon):
 
         An iteration X <- (a I + b S + c S^2) X with S = X X' multiplies X by a polynomial of the
         first S. So S alone is iterated, whose sides are the shorter of X, and X multiplied once.
+        That takes true float32, which GPUs may not multiply by.
         """
         ops, longer, shorter = keras.ops, max(x.shape), min(x.shape)
-        if longer < 1.5 * shorter:
+        if longer < 1.5 * shorter or keras.distribution.list_devices("gpu"):
             return super().zeropower_via_newtonschulz5(x, steps)
         x = x / (ops.norm(x) + self.epsilon)
-        if shorter == 1:
-            return self._factor_of_rows(steps) * x
         is_tall = x.shape[0] == longer
         gram = ops.matmul(ops.transpose(x), x) if is_tall else ops.matmul(x, ops.transpose(x))
         identity = product = ops.eye(shorter, dtype=x.dtype)
-        for step in range(steps):
+        for _ in range(steps):
             square = ops.matmul(gram, gram)
             factor = self.muon_a * identity + self.muon_b * gram + self.muon_c * square
-            product = ops.matmul(factor, product) if step else factor
+            product = ops.matmul(factor, product)
             gram = ops.matmul(factor, ops.matmul(factor, gram))
         return ops.matmul(x, product) if is_tall else ops.matmul(product, x)
-
-    def _factor_of_rows(self, steps: int) -> float:
-        """Return what the iterations multiply a matrix of one row of norm 1 by."""
-        norm = 1.0
-        for _ in range(steps):
-            norm *= self.muon_a + self.muon_b * norm**2 + self.muon_c * norm**4
-        return norm

@@ -6,7 +6,7 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from tsattn.training import Epoch
+    from tsattn.epochs import Epoch
 
 
 class Progress:

@@ -1,22 +1,19 @@
 """Training a forecaster on windows."""
 
-import math
-import time
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Any, NamedTuple
 
 import keras
-import numpy as np
 import pandas as pd
 
 from tsattn.checkpoints import Checkpoint, KeepCheckpoint
 from tsattn.data.windows import Windows
-from tsattn.errors import TrainingDivergedError, TrainingInterruptedError
+from tsattn.epochs import Epoch, EpochEnd, run_epochs
+from tsattn.errors import TrainingInterruptedError
 from tsattn.gate_closing import CloseGates
 from tsattn.interruptions import held_interruptions
 from tsattn.losses import MemberLoss, make_loss
-from tsattn.models import TARGETS, price_of_nat, training_model
+from tsattn.models import TARGETS, training_model
 from tsattn.optimizers import make_optimizer
 from tsattn.running import compile_for, helps_to_compile
 from tsattn.schedules import (
@@ -27,17 +24,6 @@ from tsattn.schedules import (
     rising_and_falling,
 )
 from tsattn.training_batches import TrainingBatches
-from tsattn.validation_loss import validation_loss
-
-
-class Epoch(NamedTuple):
-    """What one epoch ended with."""
-
-    epoch: int
-    loss: float
-    val_loss: float
-    learning_rate: float
-    seconds: float
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -129,7 +115,7 @@ def train(
         jit_compile=_helps_to_compile(trainer, len(batches) * batches.batch_size * epochs),
     )
     trainer.optimizer.build(trainer.trainable_variables)  # else TensorFlow traces the step twice
-    keeper = _EpochEnd(model, val_windows, loss_function, len(batches), on_batch, on_epoch)
+    keeper = EpochEnd(model, val_windows, loss_function, len(batches), on_batch, on_epoch)
     stopping = keras.callbacks.EarlyStopping(
         monitor="val_loss",
         mode="min",
@@ -141,20 +127,20 @@ def train(
     closed_at = set() if is_warm else closing_epochs(epochs, warm_up)
     closing = CloseGates(model, train_windows, val_windows, loss_function, closed_at)
     callbacks = [schedule, DrawsByEpoch(seed), keeper, stopping, closing]
-    interrupted, done, is_over = False, 0, False
+    interrupted, to_do = False, range(epochs)
     if checkpoint is not None:
         keep = KeepCheckpoint(checkpoint, keeper.history, stopping, epochs)
         callbacks.append(keep)
         keep.restore(trainer)
         if keep.state is not None:
             keeper.history += _epochs_of(keep.state.epochs)
-            done, is_over = len(keeper.history), keep.state.is_over
+            done = len(keeper.history)
             batches.skip(done)
+            to_do = range(done, done if keep.state.is_over else epochs)
     try:
         with held_interruptions() as release:
             heed = keras.callbacks.LambdaCallback(on_train_batch_end=lambda batch, logs: release())
-            if not is_over:
-                _run_epochs(trainer, batches, range(done, epochs), [*callbacks, heed])
+            run_epochs(trainer, batches, to_do, [*callbacks, heed])
     except KeyboardInterrupt:
         if stopping.best_weights is None:
             raise TrainingInterruptedError(
@@ -165,35 +151,9 @@ def train(
         interrupted = True
     return History(
         epochs=tuple(keeper.history),
-        best_epoch=min(keeper.history[warm_up:], key=lambda epoch: epoch.val_loss).epoch,
+        best_epoch=stopping.best_epoch + 1,
         interrupted=interrupted,
     )
-
-
-def _run_epochs(
-    trainer: keras.Model,
-    batches: TrainingBatches,
-    epochs: Iterable[int],
-    callbacks: Sequence[keras.callbacks.Callback],
-) -> None:
-    """Train on every batch of each epoch, until a callback stops the training.
-
-    `Model.fit` hands batches over through `tf.data`, whose end of an epoch waits now and then for
-    its tuning of itself to wake up, doing nothing, as long as the epoch has taken.
-    """
-    told = keras.callbacks.CallbackList(list(callbacks), model=trainer)
-    trainer.stop_training = False
-    told.on_train_begin()
-    for epoch in epochs:
-        told.on_epoch_begin(epoch)
-        losses = []
-        for number, (inputs, targets) in enumerate(batches.draw()):
-            losses.append(float(trainer.train_on_batch(inputs, targets)))
-            told.on_train_batch_end(number, {"loss": losses[-1]})
-        told.on_epoch_end(epoch, {"loss": np.mean(losses)})
-        if trainer.stop_training:
-            break
-    told.on_train_end()
 
 
 def _epochs_of(rows: Sequence[Sequence[float]]) -> list[Epoch]:
@@ -212,65 +172,3 @@ def _helps_to_compile(trainer: keras.Model, num_windows: int) -> bool:
 
 def _is_told_targets(trainer: keras.Model) -> bool:
     return any(tensor.name == TARGETS for tensor in trainer.inputs)
-
-
-class _EpochEnd(keras.callbacks.Callback):
-    """Validates on every window after each epoch, keeps the history, stops at NaN."""
-
-    def __init__(
-        self,
-        model: keras.Model,
-        val_windows: Windows,
-        loss: keras.losses.Loss,
-        num_batches: int,
-        on_batch: Callable[[int, int], None] | None,
-        on_epoch: Callable[[Epoch], None] | None,
-    ) -> None:
-        super().__init__()
-        self.forecaster = model
-        self.val_windows = val_windows
-        self.loss = loss
-        self.num_batches = num_batches
-        self.on_batch = on_batch
-        self.on_epoch = on_epoch
-        self.history: list[Epoch] = []
-        self.started = 0.0
-        # A bottleneck is chosen by what it was trained for: the forecast, and the nats it takes.
-        self.price_per_nat = price_of_nat(model)
-
-    def on_epoch_begin(self, epoch: int, logs: Any = None) -> None:
-        self.started = time.perf_counter()
-
-    def on_train_batch_end(self, batch: int, logs: dict[str, float] | None = None) -> None:
-        self._check_finite("loss", (logs or {}).get("loss", 0.0), f"batch {batch + 1} of ")
-        if self.on_batch:
-            self.on_batch(batch + 1, self.num_batches)
-
-    def on_epoch_end(self, epoch: int, logs: dict[str, float] | None = None) -> None:
-        logs = {} if logs is None else logs
-        logs["val_loss"] = self._val_loss()
-        self._check_finite("val_loss", logs["val_loss"])
-        self.history.append(
-            Epoch(
-                epoch=epoch + 1,
-                loss=float(logs["loss"]),
-                val_loss=logs["val_loss"],
-                learning_rate=float(keras.ops.convert_to_numpy(self.model.optimizer.learning_rate)),
-                seconds=round(time.perf_counter() - self.started, 3),
-            )
-        )
-        if self.on_epoch:
-            self.on_epoch(self.history[-1])
-
-    def _check_finite(self, name: str, loss: float, where: str = "") -> None:
-        if not math.isfinite(loss):
-            raise TrainingDivergedError(
-                f"The loss must stay finite. Received: {name}={loss} in {where}epoch "
-                f"{len(self.history) + 1}. Lower --learning-rate or --clip-norm, or look for "
-                "extreme values in the data."
-            )
-
-    def _val_loss(self) -> float:
-        found = validation_loss(self.forecaster, self.val_windows, self.loss)
-        price = self.price_per_nat
-        return found.loss + (price * found.scores if price else 0.0)  # of others they may be NaN

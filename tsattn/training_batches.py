@@ -31,6 +31,7 @@ class TrainingBatches:
         self.num_windows = min(windows_per_epoch or len(windows), len(windows))
         self.with_targets = with_targets
         self.generator = np.random.default_rng(seed)
+        self.skip(1)  # which Keras drew and never used, where the figures of the README were made
 
     def __len__(self) -> int:
         return math.ceil(self.num_windows / self.batch_size)
