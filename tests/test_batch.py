@@ -1,5 +1,6 @@
 """Forecasts of many series: the same piece by piece as at once, and one at fault stops no other."""
 
+import io
 import json
 
 import numpy as np
@@ -58,6 +59,28 @@ def test_pieces_give_what_the_whole_gives(
     assert done.exit_code == 0, done.output
     assert output.read_bytes() == (expected / "forecast.csv").read_bytes()
     assert sorted(path.name for path in tmp_path.iterdir()) == ["forecast.csv", f"latest{kind}"]
+
+
+@pytest.mark.parametrize("rows", [48 + 3, 45 + 3, 50 + 3])
+def test_times_of_hours_are_written_with_the_clock_at_midnight_too(
+    rows, panel_model, tmp_path
+) -> None:
+    write_table(panel_frame("ab", rows), tmp_path / "latest.csv")
+    done = run("predict", panel_model, tmp_path / "latest.csv")
+    assert done.exit_code == 0, done.output
+    forecast = pd.read_csv(io.StringIO(done.stdout))
+    for name in ("origin_time", "time"):
+        assert forecast[name].str.fullmatch(r"2021-03-0\d \d\d:00:00").all()
+
+
+def test_a_forecast_does_not_replace_what_it_is_made_from(panel_model, tmp_path) -> None:
+    data = tmp_path / "latest.csv"
+    write_table(panel_frame("ab"), data)
+    before = data.read_bytes()
+    done = run("predict", panel_model, data, "-o", data, "--overwrite")
+    assert done.exit_code == 2
+    assert "another file than those it is made from" in done.output
+    assert data.read_bytes() == before
 
 
 def test_rows_without_a_time_are_numbered_as_in_the_whole_data(result, tmp_path) -> None:

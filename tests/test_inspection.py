@@ -166,6 +166,13 @@ def test_find_giveaways_finds_sums_of_counts_with_gaps(columns):
     assert find_giveaways(frame, ["y"], list(columns)) == []
 
 
+def test_find_giveaways_compares_numbers_whose_squares_are_too_large():
+    generator = np.random.default_rng(0)
+    frame = pd.DataFrame(1e301 * generator.normal(size=(50, 2)), columns=["y", "x"])
+    frame["same"] = frame["y"] / 2
+    assert find_giveaways(frame, ["y"], ["x", "same"]) == [("y", ("same",), "correlation")]
+
+
 def test_find_giveaways_finds_the_target_in_another_unit(columns):
     frame = columns.assign(y=32 + 1.8 * columns["c4"], negative=-columns["c4"])
     found = find_giveaways(frame, ["y"], [*columns, "negative"])

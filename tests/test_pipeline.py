@@ -6,7 +6,6 @@ import pandas as pd
 import pytest
 from synthetic import SMALL, load_frame
 
-import tsattn
 from tsattn import FitOptions
 from tsattn.errors import (
     DataError,
@@ -27,6 +26,7 @@ from tsattn.pipeline.explaining import (
 from tsattn.pipeline.fitting import fit, save
 from tsattn.pipeline.predicting import predict
 from tsattn.profiles import attention_rows, describe_scores, ranks_features, summarize_profile
+from tsattn.progress import Progress
 from tsattn.report import example_windows, split_metrics
 from tsattn.running import run_batches
 
@@ -517,7 +517,7 @@ def test_fit_with_the_same_seed_gives_the_same_bytes(tmp_path) -> None:
     for name in ("first", "second"):
         save(fit(load_frame(), quick(seed=3)), tmp_path / name)
         forecast = predict(tmp_path / name, load_frame())
-        tsattn.forecasts.write_forecast(forecast, tmp_path / f"{name}.csv")
+        forecast.to_csv(tmp_path / f"{name}.csv", index=False)
     assert (tmp_path / "first.csv").read_bytes() == (tmp_path / "second.csv").read_bytes()
 
 
@@ -634,6 +634,21 @@ def test_predict_with_a_text_past_covariate_and_future_rows() -> None:
         result.fitted, frame, future=pd.DataFrame({"time": times, "plan": [0.1, 0.2, 0.3]})
     )
     assert len(forecast) == 3
+
+
+def test_predict_notes_a_category_of_the_future_that_it_was_not_trained_on() -> None:
+    frame = load_frame().assign(shift=["day", "night"] * 153 + ["day"])
+    result = fit(frame, quick(future_covariates="shift"))
+    notes: list[str] = []
+    progress = Progress()
+    progress.note = notes.append
+    times = pd.date_range("2021-03-13 19:00", periods=3, freq="h")
+    future = pd.DataFrame({"time": times, "shift": ["day", "nihgt", "day"]})
+    predict(result.fitted, frame, future=future, progress=progress)
+    assert len(notes) == 1
+    assert "'shift' has values not seen in training (nihgt)" in notes[0]
+    predict(result.fitted, frame, future=future.replace("nihgt", "night"), progress=progress)
+    assert len(notes) == 1
 
 
 def test_predict_refuses_a_future_it_has_no_use_for() -> None:

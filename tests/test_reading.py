@@ -1,6 +1,7 @@
 """Files as they are found: every one is read, or refused with one message."""
 
 import gzip
+import os
 
 import numpy as np
 import pandas as pd
@@ -161,6 +162,12 @@ def test_read_csv_refuses_a_long_row_beyond_the_sample(read):
 def test_read_csv_refuses_broken_compression(read, content):
     with pytest.raises(DataError, match=r"must be readable\. Received: .* Check the file"):
         read(content, "data.csv.gz")
+
+
+def test_read_table_refuses_a_pipe(tmp_path):
+    os.mkfifo(tmp_path / "pipe.csv")
+    with pytest.raises(DataError, match=r"Received: a pipe\. Write it to a file first"):
+        read_table(tmp_path / "pipe.csv")
 
 
 def test_read_table_refuses_a_missing_path(tmp_path):

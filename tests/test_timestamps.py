@@ -84,8 +84,16 @@ def test_parse_times_reads_whole_numbers_made_of_digits(form):
 @pytest.mark.parametrize(("unit", "scale"), [("s", 1), ("ms", 10**3), ("us", 10**6), ("ns", 10**9)])
 def test_parse_times_reads_epochs_with_a_note(unit, scale):
     times, notes = parsed([int(time.timestamp()) * scale for time in HOURS])
-    np.testing.assert_array_equal(times, HOURS)
+    assert str(times.tz) == "UTC"
+    np.testing.assert_array_equal(times.tz_localize(None), HOURS)
     assert f"epoch time in {unit}" in notes[0]
+
+
+def test_parse_times_reads_epochs_as_the_same_times_with_an_offset():
+    epochs, _ = parsed([int(time.timestamp()) for time in HOURS])
+    texts, _ = parsed([f"{time}Z" for time in HOURS])
+    assert (epochs.tz, epochs.dtype) == (texts.tz, texts.dtype)
+    np.testing.assert_array_equal(epochs, texts)
 
 
 def test_parse_times_keeps_numbers_that_count():

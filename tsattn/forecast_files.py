@@ -7,8 +7,11 @@ from typing import Any, TextIO
 
 import pandas as pd
 
-from tsattn.forecasts import forecast_csv, is_parquet_name, write_forecast
+from tsattn.data.frequency import step_seconds
+from tsattn.forecasts import forecast_csv, has_clock, is_parquet_name
 from tsattn.outputs import atomic_file
+
+_DAY = 86_400
 
 
 class ForecastSpool:
@@ -18,33 +21,27 @@ class ForecastSpool:
 
     Args:
         folder: Where the others wait.
+        freq: That of the series; where it is less than a day, times are written with the clock.
     """
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, freq: str | None) -> None:
         self._file = folder / "forecasts.arrow"
         self._first: pd.DataFrame | None = None
         self._writer: Any = None
         self._schema: Any = None
-        self._ends: dict[str, Any] = {}  # a time of each column that is no midnight, if any is
+        self._with_clock = freq is not None and step_seconds(freq) < _DAY
         self.num_rows = 0
 
     def add(self, frame: pd.DataFrame) -> None:
         """Add a table; all have the same columns."""
         self.num_rows += len(frame)
-        for name in ("origin_time", "time"):
-            self._keep_end(name, frame[name])
+        self._with_clock = self._with_clock or has_clock(frame)
         if self._first is None:
             self._first = frame
             return
         if self._writer is None:
             self._open(self._first)
         self._write(frame)
-
-    def _keep_end(self, name: str, times: pd.Series) -> None:
-        if isinstance(times.iloc[0], pd.Timestamp):
-            later = times[times != times.dt.normalize()]
-            if name not in self._ends or len(later):
-                self._ends[name] = (later if len(later) else times).iloc[0]
 
     def _open(self, first: pd.DataFrame) -> None:
         import pyarrow
@@ -85,9 +82,6 @@ class ForecastSpool:
             UsageError: it exists and may not be overwritten.
             OutputError: it cannot be written.
         """
-        if self._writer is None and self._first is not None:
-            write_forecast(self._first, path, overwrite=overwrite)
-            return
         with atomic_file(path, overwrite=overwrite) as partial:
             if is_parquet_name(path):
                 self._write_parquet(partial)
@@ -110,11 +104,7 @@ class ForecastSpool:
     def write_csv(self, file: TextIO) -> None:
         """Write CSV text, the same as of one table."""
         for number, frame in enumerate(self.frames()):
-            # Pandas leaves the clock out where all times of a table are midnight: the additional
-            # row has what is true of all tables.
-            end = frame.iloc[-1:].assign(**self._ends)
-            lines = forecast_csv(pd.concat([frame, end])).splitlines(keepends=True)
-            file.writelines(lines[min(number, 1) : -1])
+            file.write(forecast_csv(frame, with_clock=self._with_clock, with_header=number == 0))
 
     def write_json(self, file: TextIO, more: dict[str, Any] | None = None) -> None:
         """Write one JSON document, as of one table, with `more` after the forecast."""

@@ -10,7 +10,6 @@ import pandas as pd
 
 from tsattn.data.scaling import Scaler
 from tsattn.data.series import NO_ID, TimeSeries
-from tsattn.outputs import atomic_file
 
 FLOAT_FORMAT = "%.12g"
 
@@ -128,18 +127,32 @@ def point_and_quantiles(
     return quantiles[..., quantile_levels.index(0.5)], quantiles
 
 
-def forecast_csv(forecast: pd.DataFrame) -> str:
-    """Return a forecast as CSV text."""
-    return forecast.to_csv(index=False, float_format=FLOAT_FORMAT, lineterminator="\n")
+def has_clock(forecast: pd.DataFrame) -> bool:
+    """Return whether any time of a forecast is not midnight."""
+    return any(not _is_midnight(forecast[name]) for name in ("origin_time", "time"))
 
 
-def write_forecast(forecast: pd.DataFrame, path: Path, *, overwrite: bool = False) -> None:
-    """Write a forecast to a CSV or Parquet file, whole or not at all."""
-    with atomic_file(path, overwrite=overwrite) as partial:
-        if is_parquet_name(path):
-            forecast.to_parquet(partial, index=False)
-        else:
-            partial.write_text(forecast_csv(forecast), "utf-8")
+def forecast_csv(forecast: pd.DataFrame, *, with_clock: bool, with_header: bool = True) -> str:
+    """Return a forecast as CSV text.
+
+    Args:
+        forecast: The table.
+        with_clock: Whether times have hours, minutes and seconds where all are midnight too, which
+            pandas would leave out.
+        with_header: Whether the names of the columns come first.
+    """
+    for name in ("origin_time", "time"):
+        times = forecast[name]
+        if with_clock and isinstance(times.iloc[0], pd.Timestamp) and _is_midnight(times):
+            forecast = forecast.assign(**{name: times.map(str)})
+    return forecast.to_csv(
+        index=False, header=with_header, float_format=FLOAT_FORMAT, lineterminator="\n"
+    )
+
+
+def _is_midnight(times: pd.Series) -> bool:
+    is_date = isinstance(times.iloc[0], pd.Timestamp)
+    return not is_date or bool((times == times.dt.normalize()).all())
 
 
 def is_parquet_name(path: Path) -> bool:

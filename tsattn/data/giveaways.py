@@ -10,6 +10,7 @@ MAX_COLUMNS_FOR_TRIPLES = 400
 _MIN_ROWS = 10
 _TOLERANCE = 1e-9
 _TOLERANCE_FLOAT32 = 1e-5
+_TINY = 1e-300
 
 
 class Giveaway(NamedTuple):
@@ -65,6 +66,7 @@ def _is_same(column: np.ndarray, actual: np.ndarray) -> bool:
         return False
     x, y = column[known], actual[known]
     x, y = x - x.mean(), y - y.mean()
+    x, y = x / max(np.abs(x).max(), _TINY), y / max(np.abs(y).max(), _TINY)  # no square overflows
     size = np.sqrt(np.dot(x, x) * np.dot(y, y))
     return bool(size > 0 and abs(np.dot(x, y)) >= (1 - _TOLERANCE) * size)
 

@@ -41,12 +41,12 @@ def read_table(path: str | Path) -> tuple[pd.DataFrame, list[str]]:
 
 
 def check_exists(path: Path) -> None:
-    """Raise a DataError where there is nothing to read."""
-    if not path.exists():
-        raise DataError(
-            f"{path}: the data must be an existing file. Received: a path to nothing. "
-            "Check the path."
-        )
+    """Raise a DataError where there is no file or folder, which can be read more than once."""
+    if not path.is_file() and not path.is_dir():
+        found = "a pipe. Write it to a file first"
+        if not path.exists():
+            found = "a path to nothing. Check the path"
+        raise DataError(f"{path}: the data must be an existing file. Received: {found}.")
 
 
 @contextmanager

@@ -117,8 +117,9 @@ def _parse_numbers(
     if kind == "number":
         return pd.Index(column.to_numpy(dtype=np.int64)), []
     stamps = column.to_numpy(dtype=np.int64)
-    times = _in_nanoseconds(pd.to_datetime(stamps, unit=kind))  # type: ignore[call-overload]
-    return times, [f"{source}: column {column.name!r} read as epoch time in {kind} (UTC)"]
+    times = pd.to_datetime(stamps, unit=kind, utc=True)  # type: ignore[call-overload]
+    note = f"{source}: column {column.name!r} read as epoch time in {kind} (UTC)"
+    return _in_nanoseconds(times), [note]
 
 
 def _join_columns(

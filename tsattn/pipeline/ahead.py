@@ -32,17 +32,19 @@ def write_ahead(
     origins: np.ndarray,
     tables: Sequence[tuple[pd.DataFrame, str]],
     horizon: int,
-) -> None:
-    """Write the future covariates of the horizon into the appended rows, in place."""
+) -> list[str]:
+    """Write the future covariates of the horizon into the appended rows, in place; return notes."""
     schema = extended.schema
     first = len(schema.features) - len(schema.future_covariates)
     only_ahead = ahead_schema(schema)
+    notes: list[str] = []
     for table, source in tables:
         try:
             with rows_by_index(table):
                 ahead = series_from_frame(table, only_ahead, source)
         except RowError as error:  # of another table than the data
             raise error.at(f"row {error.row}") from None
+        notes += ahead.notes
         for i, series_id in enumerate(ahead.series_ids):
             if series_id not in extended.series_ids:
                 continue
@@ -57,3 +59,4 @@ def write_ahead(
             found = np.flatnonzero(positions >= 0)
             values = ahead.original(rows, slice(None))[positions[found]]
             extended.values[origin + found, first:] = values - extended.offsets[first:]
+    return notes

@@ -116,6 +116,13 @@ def forecast_file(
         f"rows_at_once={rows_at_once}",
         "Give a larger number.",
     )
+    for read in (data, future):
+        require(
+            output is None or read is None or not output.exists() or not output.samefile(read),
+            "The forecast must be another file than those it is made from.",
+            f"{output} for both",
+            "Name another output.",
+        )
     check_engine(engine, model)
     fitted = open_fitted(model, runtime, progress)
     check_asked(fitted, future, rules)
@@ -125,13 +132,13 @@ def forecast_file(
             progress.note(f"{source}: one group of series, which this process forecasts")
         whole = forecast_data(fitted, data, future, rules, progress)
         finish(whole, rules, data)
-        spool = ForecastSpool(data.parent)  # one table, which stays in memory
+        spool = ForecastSpool(data.parent, fitted.schema.freq)  # one table, which stays in memory
         assert whole.frame is not None
         spool.add(whole.frame)
         yield _batch_forecast(spool, whole, rules)
         return
     with working_folder(output) as folder, rows_in_files(data):
-        spool, total = ForecastSpool(folder), TableForecast()
+        spool, total = ForecastSpool(folder, fitted.schema.freq), TableForecast()
         with _forecaster(engine, fitted, model, runtime, folder, rules, progress) as forecasts:
             batch = _Batch(fitted, data, future, folder, rules, rows_at_once)
             with progress.bar("forecasting") as bar:

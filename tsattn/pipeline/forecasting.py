@@ -172,11 +172,12 @@ def _forecast_together(
         series = _numbered(series, tables.ahead, num_rows, source)
     extended = extend_series(series, fitted.horizon)
     origins = extended.borders[1:] - fitted.horizon
+    notes = list(series.notes)
     if schema.future_covariates:
         inside = [(tables.ahead, source)] if len(tables.ahead) else []
-        write_ahead(extended, origins, [*inside, *ahead], fitted.horizon)
+        notes += write_ahead(extended, origins, [*inside, *ahead], fitted.horizon)
     usable, skipped = _usable(fitted, extended, origins, source, rules)
-    result = TableForecast(skipped=skipped, notes=list(series.notes), num_series=len(usable))
+    result = TableForecast(skipped=skipped, notes=notes, num_series=len(usable))
     if not len(usable):
         return result
     reasons = Reasons(fitted, rules.explain) if rules.explain else None
