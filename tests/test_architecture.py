@@ -63,7 +63,7 @@ LAYERS = {
     "validation_loss": ("data", "running", "tensor_names"),
     "gate_signals": ("data", "models", "profiles", "running"),
     "gate_closing": ("data", "gate_signals", "layers", "models", "validation_loss"),
-    "optimizers": ("models",),
+    "optimizers": ("backend", "models"),
     "epochs": ("data", "errors", "models", "training_batches", "validation_loss"),
     "training": (
         "checkpoints", "data", "epochs", "errors", "gate_closing", "interruptions", "losses",

@@ -26,6 +26,11 @@ SHAPE = WindowShape(lookback=11, horizon=3, num_features=2, num_targets=1)
 AHEAD = SHAPE._replace(num_future_covariates=1)
 
 
+@pytest.fixture(autouse=True)
+def seeded() -> None:
+    keras.utils.set_random_seed(0)
+
+
 def windows(rows: int = 211, seed: int = 0, num_future_covariates: int = 0):
     generator = np.random.default_rng(seed)
     values = np.sin(np.arange(rows)[:, None] / [3.0, 5.0]) + 0.1 * generator.normal(size=(rows, 2))
@@ -91,7 +96,6 @@ def test_the_loss_of_an_epoch_is_the_mean_of_its_batches() -> None:
 
 
 def test_train_ends_with_the_weights_of_an_earlier_epoch_if_that_was_best() -> None:
-    keras.utils.set_random_seed(0)
     forecaster, seen, val = model(), windows(), windows(seed=1)
     val.values[:] = np.random.default_rng(2).normal(size=val.values.shape)  # not to be forecast
     history = train(forecaster, seen, val, learning_rate=0.1, epochs=6, batch_size=31)
@@ -115,7 +119,6 @@ def test_train_with_the_same_seed_gives_the_same_weights() -> None:
     ("attention", "placement"), [("bottleneck", "before"), ("additive", "after")]
 )
 def test_train_by_matrices_lowers_the_loss(attention: str, placement: str) -> None:
-    keras.utils.set_random_seed(0)
     forecaster = model(encoder="per-feature", attention=attention, placement=placement, segment=3)
     history = train(
         forecaster, windows(), windows(seed=1), optimizer="muon", epochs=7, batch_size=31,

@@ -56,6 +56,15 @@ def start_keras(name: str | None = None, *, seed: int | None = None) -> None:
             keras.utils.set_random_seed(seed)
 
 
+def is_tensorflow_on_cpu() -> bool:
+    """Return whether Keras runs on TensorFlow, which sees no GPU."""
+    import keras
+
+    if keras.config.backend() != "tensorflow":
+        return False
+    return not keras.distribution.list_devices("gpu")
+
+
 @contextmanager
 def silent_stderr() -> Iterator[None]:
     """Keep what libraries write to stderr from the user.

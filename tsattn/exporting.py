@@ -11,7 +11,7 @@ import keras
 import numpy as np
 
 import tsattn.layers  # noqa: F401 - those of a network that is loaded here
-from tsattn.backend import silent_stderr
+from tsattn.backend import is_tensorflow_on_cpu, silent_stderr
 from tsattn.data.windows import Windows
 from tsattn.fitted import FittedForecaster
 from tsattn.onnx_file import ONNX_FILE, check_onnx_outputs, read_onnx
@@ -35,7 +35,7 @@ def export_fitted(directory: Path, fitted: FittedForecaster, windows: Windows) -
     path = directory / ONNX_FILE
     index, _, expected = next(run_batches(fitted.model, windows))
     try:
-        if keras.config.backend() == "tensorflow" and not keras.distribution.list_devices("gpu"):
+        if is_tensorflow_on_cpu():
             _export(fitted.model, path)
         else:
             _export_elsewhere(directory / "model.keras", path)

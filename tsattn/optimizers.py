@@ -5,6 +5,7 @@ from typing import Any
 
 import keras
 
+from tsattn.backend import is_tensorflow_on_cpu
 from tsattn.models import all_gates
 
 _FEW_EPOCHS = 10
@@ -59,10 +60,10 @@ class MatrixOptimizer(keras.optimizers.Muon):
 
         An iteration X <- (a I + b S + c S^2) X with S = X X' multiplies X by a polynomial of the
         first S. So S alone is iterated, whose sides are the shorter of X, and X multiplied once.
-        That takes true float32, which GPUs may not multiply by.
+        That takes true float32, which GPUs may not multiply in: on TensorFlow on the CPU only.
         """
         ops, longer, shorter = keras.ops, max(x.shape), min(x.shape)
-        if longer < 1.5 * shorter or keras.distribution.list_devices("gpu"):
+        if longer < 1.5 * shorter or not is_tensorflow_on_cpu():
             return super().zeropower_via_newtonschulz5(x, steps)
         x = x / (ops.norm(x) + self.epsilon)
         is_tall = x.shape[0] == longer
