@@ -55,7 +55,7 @@ LAYERS = {
     "models": ("layers", "segments", "tensor_names"),
     "building": ("baselines", "config", "data", "models", "option_checks"),
     "schedules": ("layers",),
-    "running": ("data", "layers", "models", "onnx_forecaster", "tensor_names"),
+    "running": ("backend", "data", "layers", "models", "onnx_forecaster", "tensor_names"),
     "checkpoints": ("errors", "json_files", "outputs"),
     "interruptions": (),
     "training_batches": ("data", "models", "running"),

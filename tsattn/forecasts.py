@@ -142,9 +142,8 @@ def forecast_csv(forecast: pd.DataFrame, *, with_clock: bool, with_header: bool 
         with_header: Whether the names of the columns come first.
     """
     for name in ("origin_time", "time"):
-        times = forecast[name]
-        if with_clock and isinstance(times.iloc[0], pd.Timestamp) and _is_midnight(times):
-            forecast = forecast.assign(**{name: times.map(str)})
+        if with_clock and _is_midnight(forecast[name]):
+            forecast = forecast.assign(**{name: forecast[name].map(str)})
     return forecast.to_csv(
         index=False, header=with_header, float_format=FLOAT_FORMAT, lineterminator="\n"
     )

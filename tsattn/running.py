@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from tsattn.backend import is_tensorflow_on_cpu
 from tsattn.data.windows import WindowBatch, Windows
 from tsattn.onnx_forecaster import OnnxForecaster
 from tsattn.tensor_names import ATTENTION_SCORES, FORECAST, FUTURE_INPUTS, INPUTS
@@ -41,7 +42,7 @@ def helps_to_compile(model: "keras.Model", num_windows: int) -> bool:
         return bool(keras.config.backend() == "jax")
     if any(isinstance(layer, FeatureStateAttention) for layer in all_layers(model)):
         return False
-    return num_windows > _FEW_WINDOWS and not keras.distribution.list_devices("gpu")
+    return num_windows > _FEW_WINDOWS and is_tensorflow_on_cpu()
 
 
 def compile_for(model: "keras.Model | OnnxForecaster", num_windows: int) -> None:
