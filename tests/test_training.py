@@ -80,9 +80,18 @@ def test_train_quantiles_rise_with_their_level() -> None:
 
 
 def test_train_stops_without_improvement() -> None:
-    history = train(model(), windows(), windows(seed=1), epochs=50, patience=2, learning_rate=1e-12)
+    val = windows(seed=1)
+    val.values[:] *= 10  # harder than what is learnt from
+    history = train(model(), windows(), val, epochs=50, patience=2, learning_rate=1e-12)
     assert len(history.epochs) < 50
     assert history.best_epoch >= len(history.epochs) - 2
+
+
+def test_train_goes_on_without_improvement_while_train_windows_are_no_better() -> None:
+    val = windows(seed=1)
+    val.values[:] /= 10
+    history = train(model(), windows(), val, epochs=20, patience=2, learning_rate=1e-12)
+    assert len(history.epochs) == 20
 
 
 def test_the_loss_of_an_epoch_is_the_mean_of_its_batches() -> None:
@@ -416,9 +425,10 @@ def test_train_asks_no_price_for_nats_in_the_first_epochs() -> None:
 
 
 def test_train_counts_no_epoch_of_the_warm_up() -> None:
-    forecaster, rates = model(attention="bottleneck"), []
+    forecaster, rates, val = model(attention="bottleneck"), [], windows(seed=1)
+    val.values[:] *= 10
     history = train(
-        forecaster, windows(), windows(seed=1), epochs=9, patience=2, batch_size=31,
+        forecaster, windows(), val, epochs=9, patience=2, batch_size=31,
         learning_rate=1e-12, on_epoch=lambda epoch: rates.append(epoch.learning_rate),
     )  # fmt: skip
     # nothing improves: epoch 4 is the first that counts, and 5 and 6 are the patience

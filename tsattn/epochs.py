@@ -121,3 +121,17 @@ class EpochEnd(keras.callbacks.Callback):
         found = validation_loss(self.forecaster, self.val_windows, self.loss)
         price = self.price_per_nat
         return found.loss + (price * found.scores if price else 0.0)  # of others they may be NaN
+
+
+class StopWhenOverfitted(keras.callbacks.EarlyStopping):
+    """Stops early, but not while train windows are forecast no better than validation windows.
+
+    As long as nothing is known by heart, a validation loss that does not fall for some epochs goes
+    up and down with steps that are still large, and falls with the learning rate.
+    """
+
+    def on_epoch_end(self, epoch: int, logs: dict[str, float]) -> None:
+        """Count the epochs without improvement, and stop after too many if need be."""
+        super().on_epoch_end(epoch, logs)
+        if logs["loss"] >= logs["val_loss"]:
+            self.model.stop_training = False

@@ -8,7 +8,7 @@ import pandas as pd
 
 from tsattn.checkpoints import Checkpoint, KeepCheckpoint
 from tsattn.data.windows import Windows
-from tsattn.epochs import Epoch, EpochEnd, run_epochs
+from tsattn.epochs import Epoch, EpochEnd, StopWhenOverfitted, run_epochs
 from tsattn.errors import TrainingInterruptedError
 from tsattn.gate_closing import CloseGates
 from tsattn.interruptions import held_interruptions
@@ -62,9 +62,10 @@ def train(
     on_batch: Callable[[int, int], None] | None = None,
     on_epoch: Callable[[Epoch], None] | None = None,
 ) -> History:
-    """Train until the validation loss has not fallen for `patience` epochs.
+    """Train until the validation loss has not fallen for `patience` epochs, see below.
 
-    The learning rate rises in a line at first and then falls with a cosine to the last epoch
+    It goes on nevertheless while the loss of the train windows, with the noise of the training in
+    it, is no less than that of the validation windows: see `StopWhenOverfitted`. The learning rate rises in a line at first and then falls with a cosine to the last epoch
     (Loshchilov & Hutter 2017, arXiv 1608.03983, equation 5, without restarts). The model ends with
     the weights of its best epoch, also when it is interrupted from the keyboard, which is heeded at
     the end of a batch. A linear path has no share in the forecast yet, see `tsattn.blending`.
@@ -85,7 +86,7 @@ def train(
         learning_rate: Largest step size.
         batch_size: Windows per batch.
         epochs: Epochs at most.
-        patience: Epochs without improvement after which training stops.
+        patience: Epochs without improvement after which training stops, once it overfits.
         clip_norm: Largest global norm of the gradient.
         windows_per_epoch: Windows drawn for each epoch; None takes all of them.
         seed: Seed of the order of the windows.
@@ -116,7 +117,7 @@ def train(
     )
     trainer.optimizer.build(trainer.trainable_variables)  # else TensorFlow traces the step twice
     keeper = EpochEnd(model, val_windows, loss_function, len(batches), on_batch, on_epoch)
-    stopping = keras.callbacks.EarlyStopping(
+    stopping = StopWhenOverfitted(
         monitor="val_loss",
         mode="min",
         patience=patience,
