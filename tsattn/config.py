@@ -124,7 +124,7 @@ class FitOptions:
     num_layers: int = 1
     views: int | None = None
     members: int | None = None
-    dropout: float = 0.1
+    dropout: float = 0.0
     normalization: str = "auto"
 
     loss: str = "mae"

@@ -53,7 +53,7 @@ def default_output(kind: str, wanted: config.FitOptions) -> Path:
 def _option(name: str, text: str, shown: str | None = None, **attributes: Any) -> Decorator:
     """Return an option of `fit` without a default of its own; the help shows `FitOptions`'."""
     default = getattr(DEFAULTS, name.strip("-").replace("-", "_"))
-    if shown is None and default not in (None, (), False):
+    if shown is None and default not in (None, ()) and default is not False:
         shown = ",".join(map(str, default)) if isinstance(default, tuple) else str(default)
     return click.option(name, help=text, default=None, show_default=shown or False, **attributes)
 
