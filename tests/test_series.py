@@ -90,6 +90,17 @@ def test_series_lists_the_first_five_duplicates():
     assert f"Received: 9 duplicates ({listed}). Remove them" in str(error.value)
 
 
+@pytest.mark.parametrize("ids", [str, int])
+def test_series_names_a_column_that_tells_duplicates_apart(ids):
+    frame = panel((7, 5, 3)).assign(number=[*range(7), *range(5), *range(3)])
+    frame["id"] = pd.factorize(frame["id"])[0]
+    frame["id"] = frame["id"].astype(ids)
+    with pytest.raises(DataError, match=r"8 duplicates .*--id-col\. Column 'id' tells these rows"):
+        laid(frame)
+    with pytest.raises(DataError, match=r"with --id-col\.$"):
+        laid(frame.drop(columns="id"))
+
+
 def test_series_names_the_series_of_a_duplicate():
     frame = panel((7, 5, 3))
     with pytest.raises(DataError, match=r"1 duplicates \(2024-01-15 02:00:00 of series 10\)"):

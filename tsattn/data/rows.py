@@ -127,13 +127,36 @@ def _find_repeated(
 
 
 def check_duplicates(
-    times: pd.Index, groups: Sequence[np.ndarray], ids: Sequence[str], source: str
+    times: pd.Index,
+    groups: Sequence[np.ndarray],
+    ids: Sequence[str],
+    source: str,
+    frame: Table | None = None,
 ) -> None:
-    """Raise a DataError that counts the repeated times of each series and lists the first five."""
+    """Raise a DataError that counts the repeated times of each series and lists the first five.
+
+    Of the table of a single series it names a column that would make several of it.
+    """
     is_repeated, named = _find_repeated(times, groups, ids)
     if named:
+        apart = _telling_apart(times, frame) if frame is not None else None
         raise DataError(
             f"{source}: each time may occur once in a series. Received: {is_repeated.sum()} "
             f"duplicates ({', '.join(named)}). Remove them; name all columns that make the time "
             "with --time-col, or the column that tells series apart with --id-col."
+            + (f" Column {apart!r} tells these rows apart." if apart else "")
         )
+
+
+def _telling_apart(times: pd.Index, frame: Table) -> str | None:
+    """Return the first column that tells the rows of each time apart; None without one.
+
+    It is of text, or has as many values as a time has rows at most.
+    """
+    most = times.value_counts().iloc[0]
+    for name in frame.columns:
+        values = frame[name]
+        may_be_id = not types.is_numeric_dtype(values) or values.nunique() == most
+        if may_be_id and not pd.DataFrame({0: times, 1: values.to_numpy()}).duplicated().any():
+            return str(name)
+    return None

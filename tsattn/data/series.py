@@ -90,7 +90,8 @@ def lay_rows(frame: Table, schema: Schema, source: str) -> tuple[TimeSeries, np.
     if any(not is_sorted for _, is_sorted in ordered):
         notes.append(f"{source}: rows were not in the order of time; they were sorted")
     rows_of = [rows for rows, _ in ordered]
-    check_duplicates(times, rows_of, list(groups), source)
+    single = frame if schema.id_column is None else None
+    check_duplicates(times, rows_of, list(groups), source, single)
     # A short file can look like another frequency: what matters is that it fits the model's grid.
     freq = schema.freq or infer_frequency([times[rows] for rows in rows_of], source)
     error = SchemaMismatchError if schema.freq else DataError
