@@ -62,10 +62,10 @@ def train(
     on_batch: Callable[[int, int], None] | None = None,
     on_epoch: Callable[[Epoch], None] | None = None,
 ) -> History:
-    """Train until the validation loss has not fallen for `patience` epochs, see below.
+    """Train until the validation loss has not fallen for `patience` epochs.
 
-    It goes on nevertheless while the loss of the train windows, with the noise of the training in
-    it, is no less than that of the validation windows: see `StopWhenOverfitted`. The learning rate rises in a line at first and then falls with a cosine to the last epoch
+    It goes on nevertheless while the training does not overfit, see `StopWhenOverfitted`. The
+    learning rate rises in a line at first and then falls with a cosine to the last epoch
     (Loshchilov & Hutter 2017, arXiv 1608.03983, equation 5, without restarts). The model ends with
     the weights of its best epoch, also when it is interrupted from the keyboard, which is heeded at
     the end of a batch. A linear path has no share in the forecast yet, see `tsattn.blending`.
@@ -86,7 +86,7 @@ def train(
         learning_rate: Largest step size.
         batch_size: Windows per batch.
         epochs: Epochs at most.
-        patience: Epochs without improvement after which training stops, once it overfits.
+        patience: Epochs without improvement after which a training that overfits is stopped.
         clip_norm: Largest global norm of the gradient.
         windows_per_epoch: Windows drawn for each epoch; None takes all of them.
         seed: Seed of the order of the windows.

@@ -234,7 +234,11 @@ training_options = (
         f"from 6 to 100, those of {_num_batches()}; half of these with two views",
         type=int,
     ),
-    _option("--patience", "Epochs without improvement before training stops, once it overfits.", type=int),
+    _option(
+        "--patience",
+        "Epochs without improvement before a training that overfits is stopped.",
+        type=int,
+    ),
     _option("--clip-norm", "Largest norm of the gradient.", type=float),
     _option(
         "--windows-per-epoch",
