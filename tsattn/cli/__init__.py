@@ -138,7 +138,7 @@ def _fit(
     quiet: bool,
     tell: Callable[[str], None],
 ) -> None:
-    from tsattn.backend import start_keras
+    from tsattn.cli.importing import start_keras
 
     start_keras(wanted.backend, seed=wanted.seed)
     from tsattn.cli import printing

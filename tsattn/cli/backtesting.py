@@ -64,7 +64,7 @@ def backtest(
         check_output(place, overwrite=overwrite, is_directory=True, kind=BACKTEST)
 
     with scheduling.scheduled(run, place, wait=wait, log=log_json, check=check, quiet=quiet):
-        from tsattn.backend import start_keras
+        from tsattn.cli.importing import start_keras
 
         start_keras(wanted.backend, seed=wanted.seed)
         from tsattn.pipeline import backtesting

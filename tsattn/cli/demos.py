@@ -52,7 +52,7 @@ def demo(
 
     run = Run(command="demo", output=str(place))
     with scheduling.scheduled(run, place, wait=wait, log=None, check=check, quiet=quiet):
-        from tsattn.backend import start_keras
+        from tsattn.cli.importing import start_keras
 
         start_keras(seed=seed)
         from tsattn.demos import run_demo, save_demo

@@ -87,7 +87,7 @@ def _check_profile(
     model: Path, data: Path | None, seeds: int | None, refit: bool, quiet: bool
 ) -> None:
     """Test the saved profile, and add the result to the model."""
-    from tsattn.backend import start_keras
+    from tsattn.cli.importing import start_keras
 
     start_keras()
     from tsattn.pipeline import checking

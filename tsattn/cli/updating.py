@@ -57,7 +57,7 @@ def update(
         check_directory(model)  # before Keras is loaded, which takes seconds
 
     with scheduling.scheduled(run, output, wait=wait, log=log_json, check=check, quiet=quiet):
-        from tsattn.backend import start_keras
+        from tsattn.cli.importing import start_keras
 
         start_keras()
         from tsattn.cli import printing
