@@ -156,7 +156,9 @@ def _telling_apart(times: pd.Index, frame: Table) -> str | None:
     most = times.value_counts().iloc[0]
     for name in frame.columns:
         values = frame[name]
-        may_be_id = not types.is_numeric_dtype(values) or values.nunique() == most
-        if may_be_id and not pd.DataFrame({0: times, 1: values.to_numpy()}).duplicated().any():
+        if types.is_numeric_dtype(values) and values.nunique() != most:
+            continue
+        pairs = pd.DataFrame({"time": times, "value": values.astype(str).to_numpy()})
+        if not pairs.duplicated().any():
             return str(name)
     return None
