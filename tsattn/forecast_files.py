@@ -7,11 +7,9 @@ from typing import Any, TextIO
 
 import pandas as pd
 
-from tsattn.data.frequency import step_seconds
+from tsattn.data.frequency import is_within_a_day
 from tsattn.forecasts import forecast_csv, has_clock, is_parquet_name
 from tsattn.outputs import atomic_file
-
-_DAY = 86_400
 
 
 class ForecastSpool:
@@ -29,7 +27,7 @@ class ForecastSpool:
         self._first: pd.DataFrame | None = None
         self._writer: Any = None
         self._schema: Any = None
-        self._with_clock = freq is not None and step_seconds(freq) < _DAY
+        self._with_clock = freq is not None and is_within_a_day(freq)
         self.num_rows = 0
 
     def add(self, frame: pd.DataFrame) -> None:

@@ -5,7 +5,7 @@ import pandas as pd
 
 from tsattn.config import listed
 from tsattn.data.columns import first_text
-from tsattn.data.frequency import step_seconds
+from tsattn.data.frequency import is_within_a_day, step_seconds
 from tsattn.data.rows import group_rows
 from tsattn.data.schema import Schema
 from tsattn.data.series import check_columns, needed_columns
@@ -13,7 +13,6 @@ from tsattn.data.time_columns import is_numeric
 from tsattn.data.timestamps import parse_times
 from tsattn.errors import DataError, SchemaMismatchError
 
-_DAY = 86_400
 _HEAD = 1000  # rows that tell what the times are
 
 
@@ -73,7 +72,7 @@ def _other_times(frame: pd.DataFrame, schema: Schema) -> list[str]:
         return [f"the number {times[0]} as time, not a date"]
     found = []
     # Longer steps may be days of a zone, which is found where they are read.
-    has_hours = step_seconds(schema.freq) < _DAY
+    has_hours = is_within_a_day(schema.freq)
     if has_hours and times.tz is None and schema.time_zone is not None:
         found.append(f"times without a time zone, trained with {schema.time_zone}")
     if has_hours and times.tz is not None and schema.time_zone is None:

@@ -99,7 +99,7 @@ def grid_positions(
 
 def _uneven_remedy(times: pd.Index, freq: str | None, error: type[TsattnError]) -> str:
     clocks = sorted({time.time() for time in times})
-    if freq is None or step_seconds(freq) < _DAY or not 1 < len(clocks) <= 3:
+    if freq is None or is_within_a_day(freq) or not 1 < len(clocks) <= 3:
         return "Resample the data to that frequency."
     named = ", ".join(map(str, clocks))
     one = "one time of the day, or as dates" if error is DataError else "that of training"
@@ -113,7 +113,7 @@ def _range(
     start: pd.Timestamp, freq: str, *, end: pd.Timestamp | None = None, periods: int | None = None
 ) -> pd.DatetimeIndex:
     """Return even times from a first one on; days and longer steps are those of the clock."""
-    if start.tz is None or step_seconds(freq) < _DAY:
+    if start.tz is None or is_within_a_day(freq):
         return _even(start, end, periods, freq)
     last = None if end is None else end.tz_localize(None)
     return localized(_even(start.tz_localize(None), last, periods, freq), start.tz)
@@ -182,6 +182,11 @@ def seasonality(freq: str | None) -> int:
     if seconds < 60:
         return round(60 / seconds) if 60 % seconds == 0 else 1
     return round(_DAY / seconds) if seconds < _DAY and _DAY % seconds == 0 else 1
+
+
+def is_within_a_day(freq: str) -> bool:
+    """Return whether steps are shorter than a day, so that times have a clock."""
+    return step_seconds(freq) < _DAY
 
 
 def step_seconds(freq: str) -> float:

@@ -3,13 +3,11 @@
 import numpy as np
 import pandas as pd
 
-from tsattn.data.frequency import step_seconds
+from tsattn.data.frequency import is_within_a_day
 from tsattn.data.local_days import days_of_zone, find_local_zone
 from tsattn.data.schema import Schema
 from tsattn.data.time_formats import OFFSET
 from tsattn.errors import RowError, SchemaMismatchError
-
-_DAY = 86_400
 
 
 def zone_of(times: pd.Index) -> str | None:
@@ -36,7 +34,7 @@ def fit_time_zone(times: pd.Index, schema: Schema, source: str) -> pd.Index:
         return _named_zone(times)
     if (times.tz is None) == (schema.time_zone is None):
         return times if times.tz is None else times.tz_convert(schema.time_zone)
-    if step_seconds(schema.freq) >= _DAY:  # days are days in any zone
+    if not is_within_a_day(schema.freq):  # days are days in any zone
         days = _days(times, schema.time_zone)
         if days is not None:
             return days
