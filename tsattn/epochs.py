@@ -1,4 +1,4 @@
-"""The epochs of a training: running them, and what is kept of each."""
+"""The epochs of a training: running them, what is kept of each, and when to stop."""
 
 import math
 import time
