@@ -129,6 +129,19 @@ def test_good_findings_are_trusted() -> None:
     assert caveat["reasons"][-1].startswith("Not in the profile: what is known ahead")
 
 
+def test_the_order_of_cells_with_equal_effects_is_not_asked_for() -> None:
+    # Toy1: five of the eight true cells have the same effect.
+    profile = np.array([0.1, 0.101, 0.102, 0.103, 0.104, 0.2, 0.29] + [0.0] * 73)
+    effects = np.array([0.104, 0.103, 0.102, 0.101, 0.1, 0.2, 0.29] + [0.0] * 73)
+    tau, skill = agreement(profile, effects), skill_over_uniform(profile, effects, one_group(80))
+    assert tau is not None
+    assert tau < 0.1
+    verdict = judge({**FOUND, "agreement": {"by_cell": tau, "skill_over_uniform": skill}})
+    assert verdict["verdict"] == TRUST
+    assert "99% closer" in verdict["reasons"][1]
+    assert "order" not in verdict["reasons"][1]
+
+
 @pytest.mark.parametrize(
     ("change", "reason"),
     [

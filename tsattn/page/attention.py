@@ -25,6 +25,7 @@ from tsattn.verdicts import (
     LEAST_SKILL,
     LEAST_STABILITY,
     MOST_ON_SHUFFLED,
+    SAME_MASSES,
 )
 
 MAX_ROWS = 20
@@ -42,7 +43,8 @@ _MEASURES = (
     ),
     (
         "the same order as these effects, over cells (Kendall's tau)",
-        ("agreement", "by_cell"), "{:.2f}", f"{LEAST_AGREEMENT} or more",
+        ("agreement", "by_cell"), "{:.2f}",
+        f"{LEAST_AGREEMENT} or more, or the line above {SAME_MASSES:.0%}",
     ),
     ("the same over features", ("agreement", "by_feature"), "{:.2f}", ""),
     (
