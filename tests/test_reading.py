@@ -7,6 +7,8 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from tsattn.data.column_table import open_columns
+from tsattn.data.pieces import Pieces
 from tsattn.data.reading import checked_frame, read_table
 from tsattn.errors import DataError
 
@@ -93,6 +95,57 @@ def test_read_csv_reads_marks_and_notes_them(read, values, delimiter, expected):
     frame, notes = read(csv_text(delimiter, values))
     np.testing.assert_allclose(frame["y"], expected)
     assert any("decimal comma" in note or "marks" in note for note in notes)
+
+
+@pytest.mark.parametrize(
+    ("rows", "mark", "sales", "visits"),
+    [
+        (["917;4.951;3,18", "1.018;5.002;3,72"], "decimal comma", (917, 1018), (4951, 5002)),
+        (["917;4.951;3.18", "1,018;5.002;3.72"], "marks", (917, 1018), (4.951, 5.002)),
+        (["917;4.951;1.234.567", "1.018;5.002;0"], "decimal comma", (917, 1018), (4951, 5002)),
+        (["917;4.951;0,125", "1.018;5.002;0,250"], "decimal comma", (917, 1018), (4951, 5002)),
+        (["917;4.951;1,2345", "1.018;5.002;1"], "decimal comma", (917, 1018), (4951, 5002)),
+        (["917,4.951,1e3", '"1,018",5.002,1'], "marks", (917, 1018), (4.951, 5.002)),
+        (['917,"4,951","3,18"', '"1.018","5,002",3'], "marks", (917, 1018), (4.951, 5.002)),
+    ],
+)
+def test_read_csv_takes_the_mark_from_numbers_that_read_one_way(read, rows, mark, sales, visits):
+    delimiter = ";" if ";" in rows[0] else ","
+    frame, notes = read("\n".join([delimiter.join(["sales", "visits", "price"]), *rows]))
+    assert tuple(frame["sales"]) == sales
+    assert tuple(frame["visits"]) == visits
+    assert any(mark in note for note in notes)
+
+
+@pytest.mark.parametrize(
+    ("content", "expected", "doubt"),
+    [
+        ("y,b\n1.018,0\n5.002,0\n", (1.018, 5.002), "'1.018' in column 'y' read as 1.018, which"),
+        ("y;b\n1.018;0\n5.002;0\n", (1.018, 5.002), "write thousands without marks"),
+        ("y;b\n5,018;0\n1,002;0\n", (5.018, 1.002), "decimals with ','"),
+        ("y;b\n20,126;1.234\n19,002;1.235\n", (20.126, 19.002), "decimals with ','"),
+        ("y;b\n917;0\n1.018;0\n", (917, 1018), "'1.018' in column 'y' read as 1018, which"),
+        ('y,b\n917,0\n"1,018",0\n', (917, 1018), None),
+    ],
+)
+def test_read_csv_notes_that_no_number_tells_the_mark(read, content, expected, doubt):
+    frame, notes = read(content)
+    assert tuple(frame["y"]) == expected
+    found = [note for note in notes if "no other number confirms" in note]
+    assert len(found) == (doubt is not None)
+    assert doubt is None or doubt in found[0]
+
+
+def test_read_csv_of_a_folder_takes_the_mark_from_any_file(tmp_path):
+    for name, price in (("a", "3"), ("b", "3,18")):
+        (tmp_path / f"{name}.csv").write_text(f"sales;price\n5.002;{price}\n5.004;2\n")
+    frame, notes = read_table(tmp_path)
+    assert list(frame["sales"]) == [5002, 5004, 5002, 5004]
+    assert not any("confirms" in note for note in notes)
+    with open_columns(tmp_path) as (columns, _):
+        assert list(columns["sales"]) == list(frame["sales"])
+    pieces = pd.concat(Pieces(tmp_path).read(1))
+    assert list(pieces["sales"]) == list(frame["sales"])
 
 
 def test_read_csv_finds_a_decimal_comma_beyond_the_sample(read):

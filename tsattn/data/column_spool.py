@@ -9,7 +9,8 @@ import pandas as pd
 from pandas.api import types
 
 from tsattn.data.columns import by_category
-from tsattn.data.csv_format import read_marks
+from tsattn.data.csv_format import CsvHints, with_common_decimal
+from tsattn.data.decimal_marks import read_marks
 from tsattn.data.parquet_files import one_line
 from tsattn.data.pieces import Pieces, csv_chunks, settled_format
 from tsattn.data.reading import check_same_columns, csv_files, finished_csv, no_rows
@@ -85,7 +86,7 @@ class Spool:
         return self.folder / f"{number}.parquet"
 
 
-def spool_csv(path: Path, folder: Path, rows: int) -> Spool:
+def spool_csv(path: Path, folder: Path, rows: int, hints: CsvHints) -> Spool:
     """Write a CSV file, or a folder of them, in pieces of so many rows.
 
     A column that holds text in any piece is text in all of them.
@@ -94,9 +95,10 @@ def spool_csv(path: Path, folder: Path, rows: int) -> Spool:
         DataError: a file is no table, or has other columns than the others.
     """
     text: set[str] = set()
+    hints = with_common_decimal(hints, csv_files(path))
     while True:
         spool = Spool(folder=folder)
-        _write_csv(spool, path, rows, text)
+        _write_csv(spool, path, rows, text, hints)
         mixed = spool.mixed() - text
         if not mixed:
             break
@@ -123,11 +125,11 @@ def _is_marked(spool: Spool, name: str) -> bool:
     return is_marked
 
 
-def _write_csv(spool: Spool, path: Path, rows: int, text: Iterable[str]) -> None:
+def _write_csv(spool: Spool, path: Path, rows: int, text: Iterable[str], hints: CsvHints) -> None:
     first: tuple[Path, list[str]] | None = None
     for file in csv_files(path):
-        form = settled_format(file)
-        spool.decimal = spool.decimal or form.decimal
+        form = settled_format(file, hints)
+        spool.decimal = spool.decimal or form.decimal.mark
         spool.notes += [f"{file}: {note}" for note in form.notes()]
         names: dict[str, None] = {}
         count = 0

@@ -12,6 +12,7 @@ from pandas.api import types
 
 from tsattn.data.column_spool import Spool, spool_csv, spool_parquet
 from tsattn.data.columns import with_numbers
+from tsattn.data.csv_format import NO_HINTS, CsvHints
 from tsattn.data.parquet_files import batches, not_parquet, open_parquet
 from tsattn.data.pieces import Pieces
 from tsattn.data.reading import check_exists, reading_errors
@@ -114,7 +115,7 @@ class ColumnTable:
 
 
 @contextmanager
-def open_columns(path: Path) -> Iterator[tuple[ColumnTable, list[str]]]:
+def open_columns(path: Path, hints: CsvHints = NO_HINTS) -> Iterator[tuple[ColumnTable, list[str]]]:
     """Yield the columns of a CSV file, a Parquet file or a folder of either, and notes.
 
     Parquet is read where it is. CSV is read once, in pieces, into Parquet in the folder for
@@ -127,7 +128,7 @@ def open_columns(path: Path) -> Iterator[tuple[ColumnTable, list[str]]]:
         check_exists(path)
         pieces = Pieces(path)
         if not pieces.is_parquet:
-            yield _spooled(spool_csv(path, Path(folder), ROWS_AT_ONCE))
+            yield _spooled(spool_csv(path, Path(folder), ROWS_AT_ONCE, hints))
             return
         names = list(pieces.head(ROWS_AT_ONCE).columns)
         if names == list(open_parquet(path).schema.names):

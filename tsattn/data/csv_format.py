@@ -5,22 +5,30 @@ import gzip
 import io
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
-import pandas as pd
 
+from tsattn.data.decimal_marks import Decimal, find_decimal
 from tsattn.data.time_formats import candidate_formats
 from tsattn.errors import DataError
 
 _SAMPLE_BYTES = 65_536
 _DELIMITERS = ",;\t|"
 _NUMBER = re.compile(r"^[-+]?(\d+\.?\d*|\.\d+)([eE][-+]?\d+)?$")
-_DECIMAL_COMMA = re.compile(r"^[-+]?\d+(\.\d{3})*,\d+$")
-_DECIMAL_POINT = re.compile(r"^[-+]?\d+(,\d{3})*\.\d+$")
 _CONTROL_BYTES = bytes({*range(1, 9), *range(14, 26), *range(28, 32)})
-_SPACES = "' \u00a0\u202f"  # between thousands
+
+
+@dataclass(frozen=True, kw_only=True)
+class CsvHints:
+    """What is known of CSV files before they are read."""
+
+    decimal: str | None = None  # the mark, where the numbers of a file do not tell it
+
+
+NO_HINTS = CsvHints()
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -29,7 +37,7 @@ class CsvFormat:
 
     encoding: str
     delimiter: str
-    decimal: str
+    decimal: Decimal
     header: tuple[str, ...]
 
     def notes(self) -> list[str]:
@@ -37,12 +45,12 @@ class CsvFormat:
         notes = []
         if self.encoding == "cp1252":
             notes.append("read as Windows-1252 text, since it is not UTF-8")
-        if self.decimal == ",":
+        if self.decimal.mark == ",":
             notes.append(f"read with delimiter {self.delimiter!r} and decimal comma")
-        return notes
+        return [*notes, self.decimal.doubt] if self.decimal.doubt else notes
 
 
-def find_csv_format(path: Path) -> CsvFormat:
+def find_csv_format(path: Path, hints: CsvHints = NO_HINTS) -> CsvFormat:
     """Return how a file is written, judged by its first 64 KiB.
 
     Raises:
@@ -71,9 +79,41 @@ def find_csv_format(path: Path) -> CsvFormat:
     return CsvFormat(
         encoding=encoding,
         delimiter=delimiter,
-        decimal="." if delimiter == "," else _find_decimal(rows[1:]),
+        decimal=find_decimal(header, rows[1:], delimiter, hints.decimal),
         header=header,
     )
+
+
+def find_common_decimal(files: Sequence[Path], hints: CsvHints = NO_HINTS) -> Decimal:
+    """Return the decimal mark of the first file whose numbers tell it, or else of the first file.
+
+    Raises:
+        DataError: as `find_csv_format`.
+    """
+    marks = (find_csv_format(file, hints).decimal for file in files)
+    first = next(marks)
+    return first if first.is_told else next((mark for mark in marks if mark.is_told), first)
+
+
+def with_common_decimal(hints: CsvHints, files: Sequence[Path]) -> CsvHints:
+    """Return the hints with the decimal mark that a file tells, for those that do not."""
+    decimal = find_common_decimal(files, hints) if len(files) > 1 else None
+    return replace(hints, decimal=decimal.mark) if decimal and decimal.is_told else hints
+
+
+def csv_reading(form: CsvFormat) -> dict[str, Any]:
+    """Return how pandas is to read a CSV file."""
+    return {
+        "sep": form.delimiter,
+        "decimal": form.decimal.mark,
+        "encoding": form.encoding,
+        "header": 0,
+        "names": list(form.header),
+        "skipinitialspace": True,
+        "low_memory": False,
+        "index_col": False,
+        "na_values": ["?"],
+    }
 
 
 def _find_encoding(path: Path, sample: bytes) -> str:
@@ -115,13 +155,6 @@ def _find_delimiter(lines: list[str]) -> str:
     return max(_DELIMITERS, key=columns)
 
 
-def _find_decimal(rows: list[list[str]]) -> str:
-    cells = [cell.strip() for row in rows for cell in row]
-    commas = sum(_DECIMAL_COMMA.match(cell) is not None for cell in cells)
-    points = sum(_DECIMAL_POINT.match(cell) is not None for cell in cells)
-    return "," if commas > points else "."
-
-
 def _check_header(header: Sequence[str], source: str) -> None:
     if all(_NUMBER.match(name) for name in header) or any(map(candidate_formats, header)):
         raise DataError(
@@ -140,23 +173,3 @@ def _check_widths(rows: list[list[str]], source: str) -> None:
                 f"row {number}, {len(rows[0])} in the header ({', '.join(rows[0])[:60]}). "
                 "Correct the row, or remove the lines above the header."
             )
-
-
-def read_marks(column: pd.Series, decimal: str) -> pd.Series | None:
-    """Return a text column of numbers with thousands marks, or a decimal comma, as numbers.
-
-    None where a text is anything else.
-    """
-    thousands = ("," if decimal == "." else ".") + _SPACES
-    whole = rf"(?:\d{{1,3}}|[1-9]\d{{0,2}}(?:[{thousands}]\d{{3}})+)"
-    patterns = [(rf"^[-+]?{whole}(?:\{decimal}\d+)?$", decimal)]
-    if decimal == ".":
-        patterns.append((r"^[-+]?\d+(?:,\d+)?$", ","))
-    text = column.dropna().astype(str).str.strip()
-    for pattern, mark in patterns:
-        if len(text) and text.head(100).str.match(pattern).all() and text.str.match(pattern).all():
-            others = "".join({*thousands, ".", ","} - {mark})
-            plain = text.str.replace(f"[{others}]", "", regex=True)
-            numbers = pd.to_numeric(plain.str.replace(mark, ".", regex=False))
-            return numbers.astype(np.float64).reindex(column.index)
-    return None

@@ -10,12 +10,18 @@ from typing import Any
 
 import pandas as pd
 
-from tsattn.data.csv_format import CsvFormat, find_csv_format
+from tsattn.data.csv_format import (
+    NO_HINTS,
+    CsvFormat,
+    CsvHints,
+    csv_reading,
+    find_csv_format,
+    with_common_decimal,
+)
 from tsattn.data.parquet_files import batches, not_parquet, open_parquet
 from tsattn.data.reading import (
     checked_frame,
     csv_files,
-    csv_reading,
     finished_csv,
     is_parquet,
     not_rectangular,
@@ -31,6 +37,7 @@ class Pieces:
     """A CSV file, a Parquet file or a folder of either, read at constant memory."""
 
     path: Path
+    hints: CsvHints = NO_HINTS  # of CSV files
 
     def has_more_rows_than(self, count: int) -> bool:
         """Return whether the table has more rows than a number; lines of a CSV file count as rows.
@@ -87,8 +94,10 @@ class Pieces:
             if self.is_parquet:
                 yield from self._read_parquet(rows, columns)
             else:
-                for file in csv_files(self.path):
-                    for frame in _read_csv(file, rows, text):
+                files = csv_files(self.path)
+                hints = with_common_decimal(self.hints, files)
+                for file in files:
+                    for frame in _read_csv(file, rows, hints, text):
                         yield frame if columns is None else frame[list(columns)]
 
     @property
@@ -128,8 +137,10 @@ def _opened(file: Path) -> Any:
     return gzip.open(file) if file.suffix.lower() == ".gz" else file.open("rb")
 
 
-def _read_csv(file: Path, rows: int, text: Collection[str]) -> Iterator[pd.DataFrame]:
-    form = settled_format(file)
+def _read_csv(
+    file: Path, rows: int, hints: CsvHints, text: Collection[str]
+) -> Iterator[pd.DataFrame]:
+    form = settled_format(file, hints)
     for frame in csv_chunks(file, form, rows, text):
         finished, _ = finished_csv(frame, form, file, text)
         if len(finished):
@@ -150,9 +161,9 @@ def csv_chunks(
         raise not_rectangular(file, error) from None
 
 
-def settled_format(file: Path) -> CsvFormat:
+def settled_format(file: Path, hints: CsvHints = NO_HINTS) -> CsvFormat:
     """Return how a file is written; that it is UTF-8 is known only at its end."""
-    form = find_csv_format(file)
+    form = find_csv_format(file, hints)
     if not form.encoding.startswith("utf-8"):
         return form
     decoder = codecs.getincrementaldecoder("utf-8")()

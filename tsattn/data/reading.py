@@ -7,25 +7,36 @@ from collections.abc import Collection, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pandas as pd
 from pandas.api import types
 
 from tsattn.data.columns import with_numbers
-from tsattn.data.csv_format import CsvFormat, find_csv_format, read_marks
+from tsattn.data.csv_format import (
+    NO_HINTS,
+    CsvFormat,
+    CsvHints,
+    csv_reading,
+    find_csv_format,
+    with_common_decimal,
+)
+from tsattn.data.decimal_marks import read_marks
 from tsattn.data.parquet_files import one_line, parquet_files, read_parquet
 from tsattn.errors import DataError
 
 _PARQUET_MAGIC = b"PAR1"
 
 
-def read_table(path: str | Path) -> tuple[pd.DataFrame, list[str]]:
+def read_table(path: str | Path, hints: CsvHints = NO_HINTS) -> tuple[pd.DataFrame, list[str]]:
     """Read a CSV file, a Parquet file or a folder of files of either kind.
 
     Encoding, delimiter and decimal mark of a CSV file are found from its first 64 KiB; header
     names are stripped of spaces. Returns the table and notes on what was found unusual.
+
+    Args:
+        path: The file or folder.
+        hints: What is known of CSV files before they are read.
 
     Raises:
         DataError: the path is missing, empty, binary or not a table.
@@ -34,10 +45,12 @@ def read_table(path: str | Path) -> tuple[pd.DataFrame, list[str]]:
     with reading_errors(path):
         check_exists(path)
         if path.is_dir() and (files := csv_files(path)):
-            return _read_csv_files(path, files)
+            return _read_csv_files(path, files, hints)
         if is_parquet(path):
             return checked_frame(read_parquet(path), str(path)), []
-        return _read_csv(path)
+        frame, notes = _parsed_csv(path, hints)
+        _check_rows(frame, str(path))
+        return frame, notes
 
 
 def check_exists(path: Path) -> None:
@@ -92,12 +105,15 @@ def _is_csv_name(file: Path) -> bool:
     return name.endswith((".csv", ".csv.gz")) and not is_hidden and file.is_file()
 
 
-def _read_csv_files(path: Path, files: Sequence[Path]) -> tuple[pd.DataFrame, list[str]]:
+def _read_csv_files(
+    path: Path, files: Sequence[Path], hints: CsvHints
+) -> tuple[pd.DataFrame, list[str]]:
     """Read the files of a folder as one table: a column that is text in one is text in all.
 
     Files with a header only, such as of a day on which nothing was measured, add no rows.
     """
-    tables = [_parsed_csv(file) for file in files]
+    hints = with_common_decimal(hints, files)
+    tables = [_parsed_csv(file, hints) for file in files]
     for file, (frame, _) in zip(files, tables, strict=True):
         check_same_columns(path, (files[0], tables[0][0].columns), (file, frame.columns))
     filled = [i for i, (frame, _) in enumerate(tables) if _has_rows(frame)]
@@ -107,7 +123,7 @@ def _read_csv_files(path: Path, files: Sequence[Path]) -> tuple[pd.DataFrame, li
     text = {name for name in tables[0][0].columns if len({*_kinds(tables, name)}) > 1}
     for i, (frame, _) in enumerate(tables):
         if any(types.is_numeric_dtype(frame[name]) for name in text):
-            tables[i] = _parsed_csv(files[i], text)
+            tables[i] = _parsed_csv(files[i], hints, text)
     notes = [note for _, found in tables for note in found]
     return pd.concat([frame for frame, _ in tables], ignore_index=True), notes
 
@@ -182,14 +198,10 @@ def _free_name(name: str, taken: Sequence[str]) -> str:
     return name
 
 
-def _read_csv(path: Path) -> tuple[pd.DataFrame, list[str]]:
-    frame, notes = _parsed_csv(path)
-    _check_rows(frame, str(path))
-    return frame, notes
-
-
-def _parsed_csv(path: Path, text: Collection[str] = ()) -> tuple[pd.DataFrame, list[str]]:
-    form = find_csv_format(path)
+def _parsed_csv(
+    path: Path, hints: CsvHints, text: Collection[str] = ()
+) -> tuple[pd.DataFrame, list[str]]:
+    form = find_csv_format(path, hints)
     _check_unique(form.header, str(path))
     frame, form = _parse_csv(path, form, text)
     notes = [f"{path}: {text}" for text in form.notes()]
@@ -209,7 +221,7 @@ def finished_csv(
     marked = {}
     for name in frame.columns:
         if not types.is_numeric_dtype(frame[name]) and name not in text:
-            numbers = read_marks(frame[name], form.decimal)
+            numbers = read_marks(frame[name], form.decimal.mark)
             if numbers is not None:
                 marked[name] = numbers
     if marked:
@@ -236,21 +248,6 @@ def _parse_csv(
     except (pd.errors.ParserError, pd.errors.ParserWarning, ValueError) as error:
         raise not_rectangular(path, error) from None
     return frame, form
-
-
-def csv_reading(form: CsvFormat) -> dict[str, Any]:
-    """Return how pandas is to read a CSV file."""
-    return {
-        "sep": form.delimiter,
-        "decimal": form.decimal,
-        "encoding": form.encoding,
-        "header": 0,
-        "names": list(form.header),
-        "skipinitialspace": True,
-        "low_memory": False,
-        "index_col": False,
-        "na_values": ["?"],
-    }
 
 
 def not_rectangular(path: Path, error: Exception) -> DataError:
