@@ -88,6 +88,7 @@ def refuse(directory) -> None:
             ("targets", ...), ("targets", ["wind"]), ("past_covariates", None), ("calendar", None),
             ("calendar", ["foo"]), ("calendar", ["hour", "hour"]), ("time_zone", "foo"),
             ("time_zone", "America"), ("time_zone", "\0"), ("time_zone", 5), ("fill", "foo"),
+            ("decimal", ";"), ("decimal", []),
             ("more", 1), ("id_column", []), ("time_format", 7),
         ]),
         *(("scaler", [name], value) for name, value in [

@@ -1,6 +1,7 @@
 """Fits of panels: read column by column as at once, and a series at fault stops no other."""
 
 import json
+from dataclasses import replace
 
 import numpy as np
 import pandas as pd
@@ -34,7 +35,8 @@ def panel(names: str = "abcde") -> pd.DataFrame:
 
 def same(one, other) -> None:
     """Assert that two preparations are of the same windows."""
-    assert one.series.schema == other.series.schema
+    schemas = (replace(each.series.schema, decimal=None) for each in (one, other))  # of CSV files
+    assert next(schemas) == next(schemas)
     assert one.series.series_ids == other.series.series_ids
     assert one.series.times.equals(other.series.times)
     np.testing.assert_array_equal(one.series.offsets, other.series.offsets)

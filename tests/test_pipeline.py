@@ -6,7 +6,7 @@ import pandas as pd
 import pytest
 from synthetic import SMALL, load_frame
 
-from tsattn import FitOptions
+from tsattn import FitOptions, read_table
 from tsattn.errors import (
     DataError,
     ModelDirectoryError,
@@ -624,6 +624,26 @@ def test_predict_matches_numbered_times_by_their_number() -> None:
     pd.testing.assert_frame_equal(predict(result.fitted, frame, future=plans), exact)
     with pytest.raises(DataError, match=r"no 'plan' at 308"):
         predict(result.fitted, frame, future=plans.assign(time=range(900, 905)))
+
+
+def test_predict_reads_numbers_by_the_mark_of_the_training_data(tmp_path, capsys) -> None:
+    frame = load_frame()[["time", "load", "wind"]]
+    frame = frame.assign(load=(frame.load * 100).round().astype(int), wind=frame.wind.round(2))
+    whole = frame.assign(wind=frame.wind.round())
+
+    def write(table: pd.DataFrame, name: str) -> str:
+        texts = table.assign(load=[f"{value:,}".replace(",", ".") for value in table.load])
+        texts.to_csv(tmp_path / name, sep=";", decimal=",", index=False)
+        return str(tmp_path / name)
+
+    fitted = fit(write(frame, "data.csv"), quick()).fitted
+    assert fitted.schema.decimal == ","
+    new = write(whole.assign(wind=whole.wind.astype(int)), "new.csv")  # where nothing tells it
+    assert read_table(new)[0].load.max() < 100
+    found = predict(fitted, new, progress=Progress(quiet=False))
+    pd.testing.assert_frame_equal(found, predict(fitted, whole))
+    assert "no other number" not in capsys.readouterr().err
+    assert fit(frame, quick()).fitted.schema.decimal is None
 
 
 def test_predict_with_a_text_past_covariate_and_future_rows() -> None:

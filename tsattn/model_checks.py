@@ -127,6 +127,7 @@ def checked_schema(content: dict[str, Any]) -> Schema:
         value = getattr(schema, name)
         _require(value is None or isinstance(value, str), f"{name} is not a text")
     features, fields = schema.features, schema.calendar or ()
+    _require(schema.decimal in (None, ".", ","), f"decimal={schema.decimal!r} is unknown")
     _require(len(schema.targets) > 0, "it has no targets")
     _require(len(set(features)) == len(features), "a feature is named twice")
     _require(schema.fill in (None, *FILLS), f"fill={schema.fill!r} is unknown")

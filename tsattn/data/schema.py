@@ -6,6 +6,7 @@ from typing import Any
 
 from tsattn.config import as_names, listed, resolve_columns
 from tsattn.data.columns import categories_of, first_text, row_counters
+from tsattn.data.csv_format import CsvHints
 from tsattn.data.table import Table
 from tsattn.data.time_columns import find_time_columns, is_numeric
 from tsattn.errors import DataError, RowError, UsageError
@@ -31,6 +32,12 @@ class Schema:
     freq: str | None = None
     time_zone: str | None = None
     fill: str | None = None
+    decimal: str | None = None  # the mark of the CSV files that it is made from
+
+    @property
+    def csv_hints(self) -> CsvHints:
+        """What is known of new CSV files."""
+        return CsvHints(decimal=self.decimal)
 
     @property
     def features(self) -> tuple[str, ...]:

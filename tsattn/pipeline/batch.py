@@ -202,7 +202,7 @@ class _Batch:
         self._last = rules.rows_read(fitted)
         self._data_folder, self._future_folder = folder / "data", folder / "future"
         schema = fitted.schema
-        pieces = Pieces(data)
+        pieces = Pieces(data, schema.csv_hints)
         check_matches(pieces.head(rows_at_once), schema, self.source)
         size = None if self._last is None else self._last + fitted.horizon
         self._groups = find_groups(
@@ -211,8 +211,9 @@ class _Batch:
         self._spill(pieces, schema, self.source, self._data_folder)
         if future is not None:
             known = ahead_schema(schema)
-            check_columns(Pieces(future).head(1), needed_columns(known), future.name)
-            self._spill(Pieces(future), known, future.name, self._future_folder)
+            rows_ahead = Pieces(future, schema.csv_hints)
+            check_columns(rows_ahead.head(1), needed_columns(known), future.name)
+            self._spill(rows_ahead, known, future.name, self._future_folder)
 
     def _spill(self, pieces: Pieces, schema: Schema, source: str, folder: Path) -> None:
         folder.mkdir()

@@ -110,7 +110,7 @@ def check_new_data(data: Data, schema: Schema) -> tuple[pd.DataFrame, str, list[
     Raises:
         SchemaMismatchError: the table as a whole differs from the training data.
     """
-    frame, source, notes = as_table(data)
+    frame, source, notes = as_table(data, schema.csv_hints)
     check_matches(frame, schema, source)
     return frame.reset_index(drop=True), source, notes
 

@@ -60,7 +60,7 @@ def gather_rows(
 
 
 def _read(data: Data, schema: Schema, progress: Progress) -> tuple[pd.DataFrame, str]:
-    frame, source, notes = as_table(data)
+    frame, source, notes = as_table(data, schema.csv_hints)
     for note in notes:
         progress.note(note)
     ids = [schema.id_column] if schema.id_column else []

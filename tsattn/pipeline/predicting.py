@@ -115,9 +115,9 @@ def forecast_data(
         SchemaMismatchError: the data differs from the training data.
         DataError: a series at fault that may not be skipped.
     """
-    frame, source, notes = as_table(data)
+    frame, source, notes = as_table(data, fitted.schema.csv_hints)
     check_matches(frame, fitted.schema, source)
-    ahead = [] if future is None else [as_table(future)[:2]]
+    ahead = [] if future is None else [as_table(future, fitted.schema.csv_hints)[:2]]
     for table, name in ahead:
         check_columns(table, needed_columns(ahead_schema(fitted.schema)), name)
     with rows_in_files(data):

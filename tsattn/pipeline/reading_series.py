@@ -2,13 +2,16 @@
 
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, nullcontext
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
 
 import numpy as np
 
 from tsattn.config import SCHEMA_OPTIONS, FitOptions
 from tsattn.data.column_table import ColumnTable, open_columns
+from tsattn.data.csv_format import find_common_decimal
+from tsattn.data.pieces import Pieces
+from tsattn.data.reading import csv_files
 from tsattn.data.schema import infer_schema
 from tsattn.data.screening import check_known, sound_rows
 from tsattn.data.series import TimeSeries, series_from_frame, take_series
@@ -39,10 +42,18 @@ def read_series(
         with table.places() if isinstance(table, ColumnTable) else nullcontext():
             if faults is None:
                 schema, found = infer_schema(table, source=source, **columns)
+            schema = replace(schema, decimal=_decimal(data))
             if isinstance(table, ColumnTable) and table.num_files > 1:
                 check_known(table, schema, source)  # the row of a file says more than a time
             series = series_from_frame(table, schema, source)
     return series, [*notes, *found, *series.notes]
+
+
+def _decimal(data: Data) -> str | None:
+    """Return the decimal mark of CSV files; None for other tables."""
+    if not isinstance(data, str | Path) or Pieces(Path(data)).is_parquet:
+        return None
+    return find_common_decimal(csv_files(Path(data))).mark
 
 
 @contextmanager

@@ -46,7 +46,7 @@ def shuffled_copies(fitted: FittedForecaster, data: Data, progress: Progress) ->
         "a model without covariates",
         "Leave --refit out.",
     )
-    frame, source, _ = as_table(data)
+    frame, source, _ = as_table(data, schema.csv_hints)
     copies = {name: name + _SHUFFLED for name in covariates}
     while set(copies.values()) & set(frame.columns):
         copies = {name: copy + _SHUFFLED for name, copy in copies.items()}

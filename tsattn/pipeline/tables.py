@@ -4,6 +4,7 @@ from pathlib import Path
 
 import pandas as pd
 
+from tsattn.data.csv_format import NO_HINTS, CsvHints
 from tsattn.data.reading import checked_frame, read_table
 from tsattn.errors import UsageError
 
@@ -11,12 +12,12 @@ Data = str | Path | pd.DataFrame
 FRAME = "the DataFrame"
 
 
-def as_table(data: Data) -> tuple[pd.DataFrame, str, list[str]]:
+def as_table(data: Data, hints: CsvHints = NO_HINTS) -> tuple[pd.DataFrame, str, list[str]]:
     """Return a table, what messages call it, and notes on reading it."""
     if isinstance(data, pd.DataFrame):
         return checked_frame(data, FRAME), FRAME, []
     if isinstance(data, str | Path):
-        frame, notes = read_table(data)
+        frame, notes = read_table(data, hints)
         return frame, Path(data).name, notes
     raise UsageError(
         f"Data must be a path or a pandas DataFrame. Received: {type(data).__name__}. "

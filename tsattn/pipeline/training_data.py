@@ -48,7 +48,7 @@ def without_faults(fitted: FittedForecaster, data: Data) -> Data:
     """
     if not fitted.options.id_col:
         return data
-    frame, source, _ = as_table(data)
+    frame, source, _ = as_table(data, fitted.schema.csv_hints)
     sound = sound_frame(fitted, frame, source)
     return data if sound is frame else sound
 
