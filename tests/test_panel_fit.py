@@ -13,6 +13,8 @@ from test_batch import write_table
 from tsattn.config import FitOptions
 from tsattn.data import column_table
 from tsattn.data.column_table import ColumnTable, open_columns
+from tsattn.data.csv_format import CsvHints
+from tsattn.data.pieces import Pieces
 from tsattn.data.reading import read_table
 from tsattn.errors import DataError, UsageError
 from tsattn.pipeline.evaluating import evaluate
@@ -331,6 +333,25 @@ def test_text_of_a_series_keeps_no_other_from_being_forecast(faulty_model, tmp_p
     assert "series 'b'" in done.stderr
     assert "Received: 'oops'" in done.stderr
     assert set(pd.read_csv(tmp_path / "forecast.csv")["series_id"]) == {"a", "c"}
+
+
+@pytest.mark.parametrize("parts", [1, 3])
+def test_ids_of_csv_files_are_their_texts(parts, tmp_path) -> None:
+    ids = ["007", "012", "7", "1.0", "NA", "1,018"] * 40
+    frame = pd.DataFrame({"town": ids, "load": np.arange(240) / 7})
+    write_table(frame, tmp_path / "table.csv", parts)
+    hints = CsvHints(id_column="town")
+    with open_columns(tmp_path / "table.csv", hints) as (table, _):
+        assert list(table["town"]) == ids
+    assert list(read_table(tmp_path / "table.csv", hints)[0]["town"]) == ids
+    pieces = pd.concat(Pieces(tmp_path / "table.csv", hints).read(7))
+    assert list(pieces["town"]) == ids
+
+
+def test_empty_id_is_missing(tmp_path) -> None:
+    (tmp_path / "table.csv").write_text("town,time,load\n007,1,2.5\n ,2,3.5\n")
+    with pytest.raises(DataError, match=r"Received: 1 missing \(first at row 1\)"):
+        fit(tmp_path / "table.csv", FitOptions(**SMALL, id_col="town"))
 
 
 def test_series_of_a_folder_have_the_ids_of_the_fit_when_they_are_evaluated(tmp_path) -> None:

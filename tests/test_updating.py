@@ -84,6 +84,18 @@ def test_update_keeps_scaler_and_structure_and_makes_the_rest_anew(folder, updat
     assert len(pd.read_csv(folder / "newer" / "history.csv")) <= 3
 
 
+def test_update_of_a_panel_keeps_the_texts_of_ids(tmp_path) -> None:
+    frame = load_frame(ROWS)
+    towns = [frame.assign(town=name, load=frame["load"] + i) for i, name in enumerate(["007", "7"])]
+    old, new = pd.concat(town[:OLD] for town in towns), pd.concat(town[OLD:] for town in towns)
+    old.to_csv(tmp_path / "old.csv", index=False)
+    pd.concat([new, new.tail(20).assign(town="A1")]).to_csv(tmp_path / "new.csv", index=False)
+    fitted = fit(tmp_path / "old.csv", FitOptions(**FAST, id_col="town")).fitted
+    assert list(fitted.seen_until) == ["007", "7"]
+    rows, _, _ = gather_rows(fitted, tmp_path / "new.csv", None, Progress())
+    assert rows["town"].value_counts().to_dict() == {"007": ROWS, "7": ROWS, "A1": 20}
+
+
 def test_command_of_an_update_names_its_files() -> None:
     made = {"model": "model", "data": "my new.csv", "old_data": "old.csv", "epochs": 3}
     command = "tsattn update model 'my new.csv' --data old.csv --epochs 3 -o model"

@@ -26,6 +26,7 @@ class Spool:
     files: list[tuple[str, int]] = field(default_factory=list)  # each with its rows
     notes: list[str] = field(default_factory=list)
     decimal: str | None = None  # of CSV files
+    id_column: str | None = None  # of CSV files
     _sizes: list[int] = field(default_factory=list)  # rows of the pieces
     _kinds: dict[str, set[str]] = field(default_factory=dict)  # of the values of each column
     _marked: set[str] = field(default_factory=set)
@@ -73,7 +74,8 @@ class Spool:
 
     def with_marks(self, column: pd.Series) -> pd.Series:
         """Return a column of text as numbers where it is all numbers with marks."""
-        if self.decimal is None or types.is_numeric_dtype(column.dtype):
+        is_kept = column.name == self.id_column or types.is_numeric_dtype(column.dtype)
+        if self.decimal is None or is_kept:
             return column
         is_repeated = isinstance(column.dtype, pd.CategoricalDtype)
         texts = pd.Series(column.cat.categories) if is_repeated else column
@@ -111,6 +113,8 @@ def spool_csv(path: Path, folder: Path, rows: int, hints: CsvHints) -> Spool:
 
 def _is_marked(spool: Spool, name: str) -> bool:
     """Return whether a column of text is numbers with marks, in every piece."""
+    if name == spool.id_column:
+        return False
     is_marked = False
     for part in spool.parts(name):
         known = part.dropna()
@@ -129,6 +133,7 @@ def _write_csv(spool: Spool, path: Path, rows: int, text: Iterable[str], hints: 
     first: tuple[Path, list[str]] | None = None
     for file in csv_files(path):
         form = settled_format(file, hints)
+        spool.id_column = form.id_column
         spool.decimal = spool.decimal or form.decimal.mark
         spool.notes += [f"{file}: {note}" for note in form.notes()]
         names: dict[str, None] = {}

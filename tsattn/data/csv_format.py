@@ -4,7 +4,7 @@ import csv
 import gzip
 import io
 import re
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -18,6 +18,10 @@ from tsattn.errors import DataError
 _SAMPLE_BYTES = 65_536
 _DELIMITERS = ",;\t|"
 _NUMBER = re.compile(r"^[-+]?(\d+\.?\d*|\.\d+)([eE][-+]?\d+)?$")
+_MISSING = (  # what pandas takes for a missing value, and a question mark
+    "", "#N/A", "#N/A N/A", "#NA", "-1.#IND", "-1.#QNAN", "-NaN", "-nan", "1.#IND", "1.#QNAN",
+    "<NA>", "N/A", "NA", "NULL", "NaN", "None", "n/a", "nan", "null", "?",
+)  # fmt: skip
 _CONTROL_BYTES = bytes({*range(1, 9), *range(14, 26), *range(28, 32)})
 
 
@@ -25,6 +29,7 @@ _CONTROL_BYTES = bytes({*range(1, 9), *range(14, 26), *range(28, 32)})
 class CsvHints:
     """What is known of CSV files before they are read."""
 
+    id_column: str | None = None  # whose texts are kept as they are written
     decimal: str | None = None  # the mark, where the numbers of a file do not tell it
 
 
@@ -39,6 +44,7 @@ class CsvFormat:
     delimiter: str
     decimal: Decimal
     header: tuple[str, ...]
+    id_column: str | None = None
 
     def notes(self) -> list[str]:
         """Return what is unusual."""
@@ -81,6 +87,7 @@ def find_csv_format(path: Path, hints: CsvHints = NO_HINTS) -> CsvFormat:
         delimiter=delimiter,
         decimal=find_decimal(header, rows[1:], delimiter, hints.decimal),
         header=header,
+        id_column=hints.id_column if hints.id_column in header else None,
     )
 
 
@@ -101,8 +108,12 @@ def with_common_decimal(hints: CsvHints, files: Sequence[Path]) -> CsvHints:
     return replace(hints, decimal=decimal.mark) if decimal and decimal.is_told else hints
 
 
-def csv_reading(form: CsvFormat) -> dict[str, Any]:
-    """Return how pandas is to read a CSV file."""
+def csv_reading(form: CsvFormat, text: Collection[str] = ()) -> dict[str, Any]:
+    """Return how pandas is to read a CSV file.
+
+    The columns `text` are read as text. So are ids, which are missing only where they are empty.
+    """
+    ids = {form.id_column} - {None}
     return {
         "sep": form.delimiter,
         "decimal": form.decimal.mark,
@@ -112,7 +123,9 @@ def csv_reading(form: CsvFormat) -> dict[str, Any]:
         "skipinitialspace": True,
         "low_memory": False,
         "index_col": False,
-        "na_values": ["?"],
+        "dtype": dict.fromkeys({*text, *ids} & {*form.header}, str),
+        "na_values": {name: [""] if name in ids else _MISSING for name in form.header},
+        "keep_default_na": False,
     }
 
 

@@ -77,15 +77,12 @@ class Pieces:
             )
         return piece
 
-    def read(
-        self, rows: int, columns: Sequence[str] | None = None, text: Collection[str] = ()
-    ) -> Iterator[pd.DataFrame]:
+    def read(self, rows: int, columns: Sequence[str] | None = None) -> Iterator[pd.DataFrame]:
         """Yield the table in pieces of so many rows, or a few less, in their order.
 
         Args:
             rows: Rows of a piece.
             columns: The columns that are needed; all if None.
-            text: Columns that are kept as they are written in a CSV file, whatever they look like.
 
         Raises:
             DataError: the table cannot be read.
@@ -97,7 +94,7 @@ class Pieces:
                 files = csv_files(self.path)
                 hints = with_common_decimal(self.hints, files)
                 for file in files:
-                    for frame in _read_csv(file, rows, hints, text):
+                    for frame in _read_csv(file, rows, hints):
                         yield frame if columns is None else frame[list(columns)]
 
     @property
@@ -137,12 +134,10 @@ def _opened(file: Path) -> Any:
     return gzip.open(file) if file.suffix.lower() == ".gz" else file.open("rb")
 
 
-def _read_csv(
-    file: Path, rows: int, hints: CsvHints, text: Collection[str]
-) -> Iterator[pd.DataFrame]:
+def _read_csv(file: Path, rows: int, hints: CsvHints) -> Iterator[pd.DataFrame]:
     form = settled_format(file, hints)
-    for frame in csv_chunks(file, form, rows, text):
-        finished, _ = finished_csv(frame, form, file, text)
+    for frame in csv_chunks(file, form, rows):
+        finished, _ = finished_csv(frame, form, file)
         if len(finished):
             yield finished.reset_index(drop=True)
 
@@ -150,12 +145,11 @@ def _read_csv(
 def csv_chunks(
     file: Path, form: CsvFormat, rows: int, text: Collection[str] = ()
 ) -> Iterator[pd.DataFrame]:
-    """Yield a CSV file as pandas reads it, in pieces; see `Pieces.read`."""
-    kept = dict.fromkeys(set(text) & set(form.header), str)
+    """Yield a CSV file as pandas reads it, in pieces; the columns `text` are text."""
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("error", pd.errors.ParserWarning)
-            with pd.read_csv(file, **csv_reading(form), dtype=kept, chunksize=rows) as chunks:
+            with pd.read_csv(file, **csv_reading(form, text), chunksize=rows) as chunks:
                 yield from chunks
     except (pd.errors.ParserError, pd.errors.ParserWarning, ValueError) as error:
         raise not_rectangular(file, error) from None

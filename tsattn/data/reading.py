@@ -214,13 +214,13 @@ def finished_csv(
 ) -> tuple[pd.DataFrame, list[str]]:
     """Return what pandas read without empty edges, its numbers as numbers, and notes.
 
-    The columns `text` stay text.
+    The columns `text` stay text, as ids do.
     """
     frame = _without_empty_edges(frame)
     notes = []
     marked = {}
     for name in frame.columns:
-        if not types.is_numeric_dtype(frame[name]) and name not in text:
+        if not types.is_numeric_dtype(frame[name]) and name not in {*text, form.id_column}:
             numbers = read_marks(frame[name], form.decimal.mark)
             if numbers is not None:
                 marked[name] = numbers
@@ -237,7 +237,7 @@ def _parse_csv(
         with warnings.catch_warnings():
             # Pandas cuts rows that are too long with no more than this warning.
             warnings.simplefilter("error", pd.errors.ParserWarning)
-            frame = pd.read_csv(path, **csv_reading(form), dtype=dict.fromkeys(text, str))
+            frame = pd.read_csv(path, **csv_reading(form, text))
     except UnicodeDecodeError as error:  # beyond the sample
         if form.encoding == "cp1252":
             raise DataError(

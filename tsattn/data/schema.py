@@ -37,7 +37,7 @@ class Schema:
     @property
     def csv_hints(self) -> CsvHints:
         """What is known of new CSV files."""
-        return CsvHints(decimal=self.decimal)
+        return CsvHints(id_column=self.id_column, decimal=self.decimal)
 
     @property
     def features(self) -> tuple[str, ...]:

@@ -52,7 +52,7 @@ def find_groups(
     """
     column = str(schema.id_column)
     counts: dict[object, int] = {}
-    for piece in _numbered(pieces.read(rows_at_once, [column], text=[column])):
+    for piece in _numbered(pieces.read(rows_at_once, [column])):
         ids = piece[column]
         if ids.isna().any() or types.is_float_dtype(ids):
             with rows_by_index(piece):
@@ -74,11 +74,8 @@ def find_groups(
 
 
 def _names(values: list[object], source: str) -> dict[object, str]:
-    """Return what ids are called: texts that are all numbers as numbers, as in a table at once."""
+    """Return what ids are called."""
     column = pd.Series(values, dtype=object).infer_objects()
-    if not types.is_numeric_dtype(column):
-        numbers = pd.to_numeric(column.astype(str), errors="coerce")
-        column = column if numbers.isna().any() else numbers
     return dict(zip(values, series_ids(column, source).astype(str), strict=True))
 
 
@@ -110,7 +107,7 @@ def spill(
     """
     column = str(schema.id_column)
     columns = needed_columns(schema)
-    for piece in _numbered(pieces.read(rows_at_once, columns, text=[column])):
+    for piece in _numbered(pieces.read(rows_at_once, columns)):
         ids = piece[column]
         if ids.isna().any() or types.is_float_dtype(ids):
             with rows_by_index(piece):

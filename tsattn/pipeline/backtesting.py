@@ -22,6 +22,7 @@ from tsattn.backtests import (
     summarize_folds,
 )
 from tsattn.config import FitOptions, require
+from tsattn.data.csv_format import CsvHints
 from tsattn.data.series import TimeSeries
 from tsattn.data.skipping import skipped_json
 from tsattn.errors import DataError, TrainingInterruptedError
@@ -113,7 +114,7 @@ def backtest(
     directory = None if output is None else Path(output)
     if directory is not None:
         check_output(directory, overwrite=overwrite, is_directory=True, kind=BACKTEST)
-    frame, source, notes = as_table(data)
+    frame, source, notes = as_table(data, CsvHints(id_column=options.id_col))
     table, settled = roll(frame, source, options, folds=folds, step=step, on_skip=on_skip)
     for note in notes:
         progress.note(note)

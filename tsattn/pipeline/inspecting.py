@@ -4,6 +4,7 @@ from dataclasses import asdict
 
 from tsattn.config import SCHEMA_OPTIONS, FitOptions
 from tsattn.data.calendar import check_calendar
+from tsattn.data.csv_format import CsvHints
 from tsattn.data.inspection import Inspection, inspect_table
 from tsattn.option_checks import check_options, parse_calendar
 from tsattn.pipeline.tables import Data, as_table
@@ -17,7 +18,7 @@ def inspect(data: Data, options: FitOptions) -> Inspection:
         DataError: the file cannot be read as a table.
     """
     check_options(options)
-    frame, source, notes = as_table(data)
+    frame, source, notes = as_table(data, CsvHints(id_column=options.id_col))
     given = asdict(options)
     inspection = inspect_table(
         frame,

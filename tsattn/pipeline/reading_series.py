@@ -9,7 +9,7 @@ import numpy as np
 
 from tsattn.config import SCHEMA_OPTIONS, FitOptions
 from tsattn.data.column_table import ColumnTable, open_columns
-from tsattn.data.csv_format import find_common_decimal
+from tsattn.data.csv_format import CsvHints, find_common_decimal
 from tsattn.data.pieces import Pieces
 from tsattn.data.reading import csv_files
 from tsattn.data.schema import infer_schema
@@ -61,11 +61,12 @@ def _opened(
     data: Data, options: FitOptions, faults: Faults | None
 ) -> Iterator[tuple[Table, str, list[str]]]:
     """Yield a table, what messages call it, and notes."""
+    hints = CsvHints(id_column=options.id_col)
     if isinstance(data, str | Path) and (options.id_col or Path(data).is_dir()):
-        with open_columns(Path(data)) as (table, notes):
+        with open_columns(Path(data), hints) as (table, notes):
             yield table, Path(data).name, notes
         return
-    frame, source, notes = as_table(data)
+    frame, source, notes = as_table(data, hints)
     yield (frame if faults is None else ColumnTable.of_frame(frame)), source, notes
 
 
