@@ -101,6 +101,15 @@ def test_series_names_a_column_that_tells_duplicates_apart(ids):
         laid(frame.drop(columns="id").assign(tags=[["a"]] * len(frame)))
 
 
+def test_series_names_no_column_of_the_time_and_none_where_few_times_repeat():
+    texts = table(HOURS.astype(str))
+    again = texts.assign(time=texts["time"].str.replace(" ", "T"))
+    once_more = pd.concat([table(), table()[5:6]]).assign(dst=[*[1] * ROWS, 0], text=["a"] * 32)
+    for frame in (pd.concat([texts, again]), pd.concat([texts, again[:1]]), once_more):
+        with pytest.raises(DataError, match=r"duplicates .*with --id-col\.$"):
+            laid(frame)
+
+
 def test_series_names_the_series_of_a_duplicate():
     frame = panel((7, 5, 3))
     with pytest.raises(DataError, match=r"1 duplicates \(2024-01-15 02:00:00 of series 10\)"):

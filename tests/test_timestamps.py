@@ -11,6 +11,7 @@ from tsattn.errors import DataError, UsageError
 ROWS = 61
 HOURS = pd.date_range("2024-01-15", periods=ROWS, freq="h")
 DAYS = pd.date_range("2024-01-01", periods=ROWS, freq="D")
+DOTTED = [f"{day:02d}.01.2023" for day in range(1, 32)]
 
 
 def written(times, form):
@@ -158,6 +159,9 @@ def test_parse_times_refuses_an_order_of_day_and_month_that_is_not_clear():
         (["2024-01-01", "oops", "2024-01-03"], "'oops' at row 1", "--time-format or --time-col"),
         (["2024-02-29", "2024-02-30"], "'2024-02-30' at row 1", "Correct it"),
         (["foo", "bar"], "'foo' at row 0", "--time-col"),
+        ([*DOTTED, "Summe"], "'Summe' at row 31", "Correct it"),
+        ([*DOTTED, "Summe 31"], "'Summe 31' at row 31", "Correct it"),
+        ([*DOTTED, "Sum of January"], "'Sum of January' at row 31", "Correct it"),
         (["1500-01-01", "1500-01-02"], "1500-01-01", "Correct the dates"),
         (["2024-01-01 00:00Z", "2024-01-01 01:00"], "'2024-01-01 01:00' at row 1", "Complete it"),
         ([0.5, 1.5], "0.5 first", "Name another column with --time-col"),

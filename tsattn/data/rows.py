@@ -13,6 +13,7 @@ from tsattn.data.timestamps import parse_times
 from tsattn.errors import DataError, RowError
 
 NO_ID = ""
+_MOSTLY = 0.5  # of the times of several series
 
 
 def group_rows(frame: Table, schema: Schema, source: str) -> dict[str, np.ndarray]:
@@ -132,14 +133,16 @@ def check_duplicates(
     ids: Sequence[str],
     source: str,
     frame: Table | None = None,
+    time_columns: Sequence[str] = (),
 ) -> None:
     """Raise a DataError that counts the repeated times of each series and lists the first five.
 
-    Of the table of a single series it names a column that would make several of it.
+    Of the table of a single series it names a column that would make several of it, other than
+    those of the time.
     """
     is_repeated, named = _find_repeated(times, groups, ids)
     if named:
-        apart = _telling_apart(times, frame) if frame is not None else None
+        apart = None if frame is None else _telling_apart(times, frame, time_columns)
         raise DataError(
             f"{source}: each time may occur once in a series. Received: {is_repeated.sum()} "
             f"duplicates ({', '.join(named)}). Remove them; name all columns that make the time "
@@ -148,15 +151,20 @@ def check_duplicates(
         )
 
 
-def _telling_apart(times: pd.Index, frame: Table) -> str | None:
+def _telling_apart(times: pd.Index, frame: Table, time_columns: Sequence[str]) -> str | None:
     """Return the first column that tells the rows of each time apart; None without one.
 
-    It is of text, or has as many values as a time has rows at most.
+    It is of text, or has as many values as a time has rows at most. Where few times repeat, as an
+    hour at the end of daylight saving time does, no column makes series.
     """
-    most = times.value_counts().iloc[0]
+    counts = times.value_counts()
+    if (counts > 1).mean() <= _MOSTLY:
+        return None
     for name in frame.columns:
         values = frame[name]
-        if types.is_numeric_dtype(values) and values.nunique() != most:
+        if name in time_columns:
+            continue
+        if types.is_numeric_dtype(values) and values.nunique() != counts.iloc[0]:
             continue
         pairs = pd.DataFrame({"time": times, "value": values.astype(str).to_numpy()})
         if not pairs.duplicated().any():

@@ -91,7 +91,7 @@ def lay_rows(frame: Table, schema: Schema, source: str) -> tuple[TimeSeries, np.
         notes.append(f"{source}: rows were not in the order of time; they were sorted")
     rows_of = [rows for rows, _ in ordered]
     single = frame if schema.id_column is None else None
-    check_duplicates(times, rows_of, list(groups), source, single)
+    check_duplicates(times, rows_of, list(groups), source, single, schema.time_columns)
     # A short file can look like another frequency: what matters is that it fits the model's grid.
     freq = schema.freq or infer_frequency([times[rows] for rows in rows_of], source)
     error = SchemaMismatchError if schema.freq else DataError

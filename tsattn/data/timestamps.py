@@ -199,7 +199,10 @@ def _parse_text(
 
 
 def _column_formats(text: pd.Series) -> list[str]:
-    longest = max(text.head(MAX_FORMAT_SAMPLE), key=len)
+    sample = text.head(MAX_FORMAT_SAMPLE)
+    longest = max(sample, key=len)
+    if not candidate_formats(longest):  # such as a word below the dates, which is to blame
+        longest = max(filter(candidate_formats, sample), key=len, default=longest)
     iso = ["ISO8601"] if re.match(r"\d{4}-\d{2}-\d{2}", longest) else []
     return iso + candidate_formats(longest)
 
@@ -264,10 +267,10 @@ def _evenness(times: pd.DatetimeIndex) -> float:
 def _raise_unreadable(
     column: pd.Series, text: pd.Series, candidates: list[str], source: str
 ) -> None:
-    row = 0
-    if candidates:
-        coerced = pd.to_datetime(text, format=candidates[-1], errors="coerce", utc=True)
-        row = int(np.argmax(coerced.isna()))
+    """Raise a RowError for the first text that the format of most of them does not read."""
+    parsed = [pd.to_datetime(text, format=f, errors="coerce", utc=True) for f in candidates]
+    best = min((times.isna() for times in parsed), key=np.sum, default=None)
+    row = 0 if best is None else int(np.argmax(best))
     raise RowError(
         f"{source}: time column {column.name!r} must hold dates in one format. Received: "
         f"{str(column.iloc[row])!r} at ",
