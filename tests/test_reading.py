@@ -136,6 +136,13 @@ def test_read_csv_notes_that_no_number_tells_the_mark(read, content, expected, d
     assert doubt is None or doubt in found[0]
 
 
+def test_read_csv_notes_codes_that_become_numbers(read):
+    frame, notes = read("month,code,y,id\n01,07,0,001\n02,12,0.5,002\n")
+    assert list(frame["code"]) == [7, 12]
+    assert len(notes) == 1
+    assert "'code', 'id' with leading zeros read as numbers; write codes as text" in notes[0]
+
+
 def test_read_csv_of_a_folder_takes_the_mark_from_any_file(tmp_path):
     for name, price in (("a", "3"), ("b", "3,18")):
         (tmp_path / f"{name}.csv").write_text(f"sales;price\n5.002;{price}\n5.004;2\n")

@@ -6,12 +6,14 @@ import io
 import re
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass, replace
+from itertools import zip_longest
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from tsattn.data.decimal_marks import Decimal, find_decimal
+from tsattn.data.time_columns import COMPONENTS
 from tsattn.data.time_formats import candidate_formats
 from tsattn.errors import DataError
 
@@ -45,6 +47,7 @@ class CsvFormat:
     decimal: Decimal
     header: tuple[str, ...]
     id_column: str | None = None
+    padded: tuple[str, ...] = ()  # columns of numbers with leading zeros
 
     def notes(self) -> list[str]:
         """Return what is unusual."""
@@ -53,7 +56,12 @@ class CsvFormat:
             notes.append("read as Windows-1252 text, since it is not UTF-8")
         if self.decimal.mark == ",":
             notes.append(f"read with delimiter {self.delimiter!r} and decimal comma")
-        return [*notes, self.decimal.doubt] if self.decimal.doubt else notes
+        if self.decimal.doubt:
+            notes.append(self.decimal.doubt)
+        names = ", ".join(repr(name) for name in self.padded if name != self.id_column)
+        if names:
+            notes.append(f"{names} with leading zeros read as numbers; write codes as text: c07")
+        return notes
 
 
 def find_csv_format(path: Path, hints: CsvHints = NO_HINTS) -> CsvFormat:
@@ -88,6 +96,7 @@ def find_csv_format(path: Path, hints: CsvHints = NO_HINTS) -> CsvFormat:
         decimal=find_decimal(header, rows[1:], delimiter, hints.decimal),
         header=header,
         id_column=hints.id_column if hints.id_column in header else None,
+        padded=_find_padded(header, rows[1:]),
     )
 
 
@@ -166,6 +175,18 @@ def _find_delimiter(lines: list[str]) -> str:
         return consistent, counts[0]
 
     return max(_DELIMITERS, key=columns)
+
+
+def _find_padded(header: Sequence[str], rows: list[list[str]]) -> tuple[str, ...]:
+    """Return the columns of whole numbers with leading zeros that are no part of a time."""
+    parts = {name for names in COMPONENTS.values() for name in names}
+    columns = zip(header, zip_longest(*rows, fillvalue=""), strict=False)
+    return tuple(name for name, cells in columns if _is_padded(cells) and name.lower() not in parts)
+
+
+def _is_padded(cells: Sequence[str]) -> bool:
+    texts = [cell.strip() for cell in cells if cell.strip()]
+    return all(map(str.isdecimal, texts)) and any(re.match(r"0\d", text) for text in texts)
 
 
 def _check_header(header: Sequence[str], source: str) -> None:
