@@ -18,6 +18,7 @@ from tsattn.data.time_formats import candidate_formats
 from tsattn.errors import DataError
 
 _SAMPLE_BYTES = 65_536
+_MOST_FILES = 100
 _DELIMITERS = ",;\t|"
 _NUMBER = re.compile(r"^[-+]?(\d+\.?\d*|\.\d+)([eE][-+]?\d+)?$")
 _MISSING = (  # what pandas takes for a missing value, and a question mark
@@ -103,10 +104,12 @@ def find_csv_format(path: Path, hints: CsvHints = NO_HINTS) -> CsvFormat:
 def find_common_decimal(files: Sequence[Path], hints: CsvHints = NO_HINTS) -> Decimal:
     """Return the decimal mark of the first file whose numbers tell it, or else of the first file.
 
+    Of many files, the first hundred are looked at.
+
     Raises:
         DataError: as `find_csv_format`.
     """
-    marks = (find_csv_format(file, hints).decimal for file in files)
+    marks = (find_csv_format(file, hints).decimal for file in files[:_MOST_FILES])
     first = next(marks)
     return first if first.is_told else next((mark for mark in marks if mark.is_told), first)
 
@@ -185,8 +188,9 @@ def _find_padded(header: Sequence[str], rows: list[list[str]]) -> tuple[str, ...
 
 
 def _is_padded(cells: Sequence[str]) -> bool:
-    texts = [cell.strip() for cell in cells if cell.strip()]
-    return all(map(str.isdecimal, texts)) and any(re.match(r"0\d", text) for text in texts)
+    texts = [cell.strip() for cell in cells]
+    is_padded = any(len(text) > 1 and text.startswith("0") for text in texts)
+    return is_padded and all(map(str.isdecimal, filter(None, texts)))
 
 
 def _check_header(header: Sequence[str], source: str) -> None:

@@ -51,10 +51,10 @@ def find_decimal(
         known: The mark, where the numbers do not tell it.
     """
     columns = [[cell.strip() for cell in cells] for cells in zip_longest(*rows, fillvalue="")]
-    counts = {
-        mark: sum(pattern.match(cell) is not None for cells in columns for cell in cells)
-        for mark, pattern in _ONE_WAY.items()
-    }
+    marked = [cell for cells in columns for cell in cells if "," in cell or "." in cell]
+    if not marked:
+        return Decimal(known or ".", False)
+    counts = {mark: sum(map(bool, map(way.match, marked))) for mark, way in _ONE_WAY.items()}
     usual = "," if counts[","] > counts["."] and delimiter != "," else "."
     told = [mark for mark, count in counts.items() if count]
     if len(told) == 1:
