@@ -6,12 +6,15 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from tsattn.config import FitOptions
 from tsattn.data.giveaways import find_giveaways
 from tsattn.data.inspection import inspect_table
 from tsattn.data.seasonality import find_seasonality
-from tsattn.errors import UsageError
+from tsattn.errors import DataError, UsageError
+from tsattn.pipeline.preparing import prepare
 
 ROWS = 307
+SIZES = {"market": 100.0, "store": 20.0, "kiosk": 0.5}
 HOURS = pd.date_range("2024-01-15", periods=ROWS, freq="h")
 
 
@@ -226,3 +229,26 @@ def test_inspection_goes_on_behind_an_empty_column():
         assert found.frequency == "h"
         assert any("'empty'" in problem for problem in found.problems)
         assert not any("must change" in problem for problem in found.problems)
+
+
+def test_inspection_names_values_far_from_all_others(table):
+    table["y"] += 1234
+    table.loc[40, "x"] = -9999.0
+    found = inspected(table)
+    assert found.problems == ()
+    (note,) = (note for note in found.notes if "lie between" in note)
+    assert "-9999 in column 'x', where half of the values lie between" in note
+    table.loc[41, "y"] = 1e12  # float32, scaled, holds nothing of the other values
+    (problem,) = inspected(table).problems
+    assert "the values of a target must be of one size. Received: 1e+12 in column 'y'" in problem
+    with pytest.raises(DataError, match="of one size"):
+        prepare(table, FitOptions(target="y"))
+
+
+def test_inspection_names_series_that_one_scale_does_not_suit(table):
+    panel = [table.assign(shop=name, y=size * table["y"]) for name, size in SIZES.items()]
+    found = inspected(pd.concat(panel), id_col="shop")
+    (note,) = (note for note in found.notes if "one scale is for all" in note)
+    assert "less than 5% of what it does in all rows together in 1 of 3 series ('kiosk')" in note
+    panel = [table.assign(shop=name, y=table["y"]) for name in SIZES]
+    assert not inspected(pd.concat(panel), id_col="shop").notes

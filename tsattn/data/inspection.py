@@ -15,6 +15,7 @@ from tsattn.data.schema import Schema
 from tsattn.data.seasonality import find_seasonality
 from tsattn.data.series import TimeSeries
 from tsattn.data.splits import split_series
+from tsattn.data.spreads import notes_on_spreads
 from tsattn.data.time_columns import is_numeric
 from tsattn.data.windows import choose_lookback_horizon, find_origins, too_short
 from tsattn.errors import DataError
@@ -143,7 +144,7 @@ def inspect_table(
             found |= _describe(series)
             sizes = choose_lookback_horizon(series.schema.freq, _longest(series))
             found |= {"lookback": lookback or sizes[0], "horizon": horizon or sizes[1]}
-            _count_windows(series, parts, source, score_filled, found, problems)
+            said += _count_windows(series, parts, source, score_filled, found, problems)
     return Inspection(**found, notes=tuple(said), problems=tuple(problems))
 
 
@@ -199,8 +200,8 @@ def _count_windows(
     score_filled: bool,
     found: dict[str, Any],
     problems: list[str],
-) -> None:
-    """Count the windows of each split; a fit needs some of each that has rows."""
+) -> list[str]:
+    """Count the windows of each split; a fit needs some of each that has rows. Return notes."""
     lookback, horizon = found["lookback"], found["horizon"]
     try:
         split = split_series(series, parts)
@@ -209,12 +210,13 @@ def _count_windows(
             series.schema.targets,
             source,
         )
+        notes = notes_on_spreads(series, split.train, source)
     except DataError as error:
         problems.append(str(error))
-        return
+        return []
     if _longest(series) < lookback + horizon:
         problems.append(f"{source}: {too_short(lookback, horizon, _longest(series))}")
-        return
+        return notes
     for name in ("train", "val", "test"):
         rows = split.part(name)
         origins, num_missing, num_filled = find_origins(
@@ -228,3 +230,4 @@ def _count_windows(
                 f"lookback={lookback}, horizon={horizon}. Use shorter ones, another --split, "
                 "--fill for gaps, or more data."
             )
+    return notes

@@ -15,6 +15,7 @@ from tsattn.data.schema import Schema
 from tsattn.data.series import TimeSeries
 from tsattn.data.skipping import Faults
 from tsattn.data.splits import Split, split_series
+from tsattn.data.spreads import notes_on_spreads
 from tsattn.data.windows import Windows, choose_lookback_horizon, origins_of_fit
 from tsattn.errors import DataError
 from tsattn.option_checks import parse_split, settled_linear_path, settled_preset, settled_structure
@@ -67,6 +68,7 @@ def prepare(
     scaler = _fit_scaler(series, split, options)
     options.views = _views(options, series.schema, scaler)
     constant = _check_constant(scaler, series)
+    spreads = notes_on_spreads(series, split.train, source)
     windows, left_out = split_windows(series, split, scaler, options)
     options.epochs = options.epochs or _epochs(options, len(windows["train"]))
     return Prepared(
@@ -75,7 +77,7 @@ def prepare(
         split=split,
         scaler=scaler,
         windows=windows,
-        notes=(*notes, *chosen, *constant, *left_out),
+        notes=(*notes, *chosen, *constant, *spreads, *left_out),
         skipped=() if faults is None else tuple(faults.reasons.values()),
     )
 

@@ -1,0 +1,72 @@
+"""What the one scale of a feature, the standard deviation of its train rows, does not suit."""
+
+from collections.abc import Sequence
+
+import numpy as np
+import pandas as pd
+
+from tsattn.config import listed
+from tsattn.data.series import TimeSeries
+from tsattn.errors import DataError
+
+_FAR, _TOO_FAR = 50.0, 1e5  # times the spread of the middle half of the rows
+_SMALL = 0.05  # times the standard deviation of all rows
+_OF_NORMAL = 1.349  # quartiles of a normal distribution are so many standard deviations apart
+
+
+def notes_on_spreads(series: TimeSeries, rows: Sequence[slice], source: str) -> list[str]:
+    """Return notes on values far from all others, and on series that change far less than others.
+
+    Both are measured within each series, over the given rows; where the middle half of a series is
+    one value, what is far from it is not known.
+
+    Args:
+        series: What is forecast.
+        rows: The train rows, one slice per series.
+        source: What messages call the data.
+
+    Raises:
+        DataError: a value of a target is so far away that float32 tells the others apart no more.
+    """
+    notes = []
+    lengths = [part.stop - part.start for part in rows]
+    number = np.repeat(np.arange(len(rows)), lengths)
+    names = series.series_ids if len(rows) > 1 else ()
+    for i, name in enumerate(series.schema.features):
+        column = np.concatenate([series.values[part, i] for part in rows]).astype(np.float64)
+        if np.isnan(column).all():
+            continue
+        groups = pd.Series(column).groupby(number)
+        stds = groups.std(ddof=0)
+        spreads = (groups.quantile(0.75) - groups.quantile(0.25)) / _OF_NORMAL
+        times = (stds / spreads).where(spreads > 0, 0.0).to_numpy()
+        is_target = name in series.schema.targets
+        if times.max() > _FAR:
+            worst = int(times.argmax())
+            values = series.original(rows[worst], i)
+            found = _far_value(values, f" of series {names[worst]!r}" if names else "", name)
+            if is_target and times.max() > _TOO_FAR:
+                raise DataError(
+                    f"{source}: the values of a target must be of one size. Received: {found}. "
+                    "Correct it, or leave it empty with --fill."
+                )
+            notes.append(f"{source}: {found}; correct it, or leave it empty with --fill")
+        small = np.flatnonzero((stds > 0) & (stds < _SMALL * np.nanstd(column)))
+        if is_target and len(small):
+            notes.append(
+                f"{source}: {name!r} changes by less than {_SMALL:.0%} of what it does in all rows "
+                f"together in {len(small):,} of {len(rows):,} series "
+                f"({listed([names[n] for n in small])}): one scale is for all, and forecasts of "
+                "these may be far off; fit series of one size together, or forecast what part of "
+                "its level each is at"
+            )
+    return notes
+
+
+def _far_value(values: np.ndarray, of_series: str, name: str) -> str:
+    low, middle, high = np.nanquantile(values, (0.25, 0.5, 0.75))
+    far = values[np.nanargmax(np.abs(values - middle))]
+    return (
+        f"{far:g} in column {name!r}{of_series}, where half of the values lie between {low:g} and "
+        f"{high:g}"
+    )
