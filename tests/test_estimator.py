@@ -3,10 +3,19 @@ import pandas as pd
 import pytest
 from sklearn.base import clone
 from sklearn.exceptions import NotFittedError
-from synthetic import SMALL, load_frame
+from synthetic import SMALL, load_frame, panel_frame
 
 import tsattn
-from tsattn import AttentionForecaster
+from tsattn import (
+    AttentionForecaster,
+    attention_drift,
+    check,
+    evaluate,
+    explain,
+    predict,
+    rank_features,
+    update,
+)
 from tsattn.config import option_names
 from tsattn.errors import UsageError
 from tsattn.profiles import attention_rows
@@ -67,3 +76,28 @@ def test_forecaster_takes_a_frame_with_times_as_index() -> None:
 def test_forecaster_must_be_fitted_first(method: str) -> None:
     with pytest.raises(NotFittedError, match="Call fit"):
         getattr(AttentionForecaster(target="load"), method)(load_frame())
+
+
+def test_functions_take_an_estimator_as_a_model(model_directory) -> None:
+    frame, latest = load_frame(), panel_frame("a", 61).drop(columns="town")
+    forecaster = tsattn.load(model_directory)
+    for function, data in ((predict, latest), (explain, frame), (rank_features, frame)):
+        expected = function(model_directory, data)
+        pd.testing.assert_frame_equal(function(forecaster, data), expected)
+    assert evaluate(forecaster, frame).evaluation.to_json() == forecaster.evaluate(frame)
+    drift = attention_drift(forecaster, frame, against=frame)
+    assert drift.total == 0
+
+
+@pytest.mark.parametrize("model", [AttentionForecaster(target="load"), None, 3])
+@pytest.mark.parametrize("function", [predict, explain, evaluate, rank_features, check, update])
+def test_other_values_are_no_models(function, model) -> None:
+    received = f"Received: {type(model).__name__}. (Give the path|Save the forecaster)"
+    with pytest.raises(UsageError, match=received):
+        function(model, load_frame())
+
+
+@pytest.mark.parametrize("function", [check, update])
+def test_functions_that_write_a_model_need_its_directory(function, model_directory) -> None:
+    with pytest.raises(UsageError, match=r"Received: AttentionForecaster\. Save the forecaster"):
+        function(tsattn.load(model_directory), load_frame())

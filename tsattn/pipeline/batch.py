@@ -22,7 +22,7 @@ from tsattn.outputs import check_output, working_folder
 from tsattn.pipeline.ahead import ahead_schema
 from tsattn.pipeline.dask_engine import check_engine, open_workers
 from tsattn.pipeline.forecasting import Group, Rules, TableForecast, forecast_group
-from tsattn.pipeline.opening import RUNTIME, Model, open_fitted
+from tsattn.pipeline.opening import RUNTIME, Model, open_fitted, place_of
 from tsattn.pipeline.portable import PortableModel
 from tsattn.pipeline.predicting import check_asked, finish, forecast_data, make_rules, tell_notes
 from tsattn.pipeline.reasoning import explanation_of, write_explained
@@ -165,10 +165,11 @@ def _forecaster(
     progress: Progress,
 ) -> Iterator[Callable[[Iterable[Group]], Iterator[TableForecast]]]:
     """Yield what forecasts one group after another, in their order."""
-    if engine.name == "single" or isinstance(model, FittedForecaster):
+    place = place_of(model)
+    if engine.name == "single" or place is None:
         yield lambda groups: (forecast_group(fitted, group, rules) for group in groups)
         return
-    portable = PortableModel.read(Path(model), runtime)
+    portable = PortableModel.read(place, runtime)
     with open_workers(engine, folder, progress) as workers:
         yield lambda groups: workers.forecasts(groups, portable, rules)
 

@@ -18,6 +18,7 @@ from tsattn.outputs import check_output
 from tsattn.page import write_page
 from tsattn.pipeline.known_rows import read_known
 from tsattn.pipeline.measuring import measure
+from tsattn.pipeline.opening import directory_of
 from tsattn.pipeline.refitting import profile_stability, shuffled_copies
 from tsattn.pipeline.tables import Data
 from tsattn.pipeline.training_data import training_data
@@ -53,7 +54,7 @@ def check(
         ModelDirectoryError: the directory is missing or altered.
     """
     require(seeds >= 1, "`seeds` must be at least 1.", f"seeds={seeds}", "Give a larger number.")
-    directory, progress = Path(model), progress or Progress()
+    directory, progress = directory_of(model), progress or Progress()
     fitted = load_fitted(directory)
     require(
         fitted.options.attention != "none",

@@ -18,9 +18,8 @@ from uuid import uuid4
 
 from tsattn.engines import DASK_WORKERS, Engine
 from tsattn.errors import UsageError, WorkersLostError
-from tsattn.fitted import FittedForecaster
 from tsattn.pipeline.forecasting import Group, Rules, TableForecast
-from tsattn.pipeline.opening import Model
+from tsattn.pipeline.opening import Model, place_of
 from tsattn.pipeline.portable import PortableModel
 from tsattn.pipeline.remote import PACKAGES, GroupTask, later, packages
 from tsattn.progress import Progress
@@ -82,7 +81,7 @@ def check_engine(engine: Engine, model: Model | None = None) -> None:
             "The engine dask needs the packages dask and distributed. "
             f"Received: {error}. Install them with pip install 'tsattn[dask]'."
         ) from None
-    if isinstance(model, FittedForecaster):
+    if model is not None and place_of(model) is None:
         raise UsageError(
             "The engine dask sends a model directory to its workers. Received: a forecaster in "
             "memory. Save it, and give its directory."

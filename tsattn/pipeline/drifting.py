@@ -18,7 +18,7 @@ from tsattn.model_checks import altered
 from tsattn.model_directory import read_json, write_manifest
 from tsattn.option_checks import parse_split
 from tsattn.outputs import PROFILE, atomic_directory
-from tsattn.pipeline.opening import RUNTIME, Model
+from tsattn.pipeline.opening import RUNTIME, Model, place_of
 from tsattn.pipeline.shown_windows import (
     ShownWindows,
     check_choice,
@@ -173,7 +173,7 @@ def _profile_of_part(
     progress: Progress,
 ) -> pd.DataFrame:
     """Return the profile over a part of the training data, the saved one where it is."""
-    directory = None if isinstance(model, FittedForecaster) else Path(model)
+    directory = place_of(model)
     has_test = _has_test(fitted, directory)
     require(
         part != "test" or has_test,

@@ -19,7 +19,7 @@ from tsattn.model_directory import (
 )
 from tsattn.outputs import PROFILE, atomic_directory
 from tsattn.pipeline.grouping import explain_groups
-from tsattn.pipeline.opening import RUNTIME, Model, open_fitted
+from tsattn.pipeline.opening import RUNTIME, Model, directory_of, open_fitted
 from tsattn.pipeline.shown_windows import (
     check_attention,
     check_choice,
@@ -61,7 +61,7 @@ def saved_explanation(model: str | Path) -> Explanation:
         ModelDirectoryError: the directory is missing or altered.
         UsageError: the model has no attention.
     """
-    directory = Path(model)
+    directory = directory_of(model)
     check_directory(directory)
     options = read_options(directory)
     check_attention(options.attention)

@@ -15,7 +15,7 @@ from tsattn.errors import DataError, UsageError
 from tsattn.fitted import FittedForecaster
 from tsattn.option_checks import parse_split
 from tsattn.outputs import PROFILE, check_output
-from tsattn.pipeline.opening import Model, open_fitted
+from tsattn.pipeline.opening import Model, open_fitted, place_of
 from tsattn.pipeline.sound_series import read_sound
 from tsattn.pipeline.tables import Data
 from tsattn.progress import Progress
@@ -63,8 +63,13 @@ def check_attention(attention: str | None) -> None:
 def check_profile_output(output: Path | None, model: Model, *, overwrite: bool) -> None:
     """Raise a UsageError for a profile folder that exists, or is the model."""
     if output is not None:
-        place = None if isinstance(model, FittedForecaster) else Path(model)
-        check_output(output, overwrite=overwrite, is_directory=True, kind=PROFILE, apart_from=place)
+        check_output(
+            output,
+            overwrite=overwrite,
+            is_directory=True,
+            kind=PROFILE,
+            apart_from=place_of(model),
+        )
 
 
 def check_choice(

@@ -35,6 +35,7 @@ from tsattn.pipeline.fitting import (
 )
 from tsattn.pipeline.known_rows import known_series, split_known
 from tsattn.pipeline.new_rows import gather_rows
+from tsattn.pipeline.opening import directory_of
 from tsattn.pipeline.preparing import split_windows
 from tsattn.pipeline.tables import Data
 from tsattn.progress import Progress
@@ -109,7 +110,7 @@ def update(
         f"learning_rate={learning_rate}",
         "Give a number in that range.",
     )
-    directory, progress = Path(model), progress or Progress()
+    directory, progress = directory_of(model), progress or Progress()
     if output is not None:
         check_output(Path(output), overwrite=overwrite, is_directory=True, apart_from=directory)
     fitted = load_fitted(directory)
