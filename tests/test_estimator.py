@@ -1,3 +1,6 @@
+import copy
+import pickle
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -70,6 +73,14 @@ def test_forecaster_takes_a_frame_with_times_as_index() -> None:
     forecast = AttentionForecaster(**SMALL).fit(frame).predict(frame)
     assert str(forecast.time.dt.tz) == "Europe/Oslo"
     assert forecast.time.iloc[0] == frame.index[-1] + pd.Timedelta("1h")
+
+
+@pytest.mark.parametrize("copied", [copy.deepcopy, lambda model: pickle.loads(pickle.dumps(model))])
+def test_loaded_forecaster_can_be_copied_and_pickled(copied, model_directory) -> None:
+    latest = panel_frame("a", 61).drop(columns="town")
+    forecaster = tsattn.load(model_directory)
+    expected = forecaster.predict(latest)
+    pd.testing.assert_frame_equal(copied(forecaster).predict(latest), expected)
 
 
 @pytest.mark.parametrize("method", ["predict", "explain", "evaluate", "save"])

@@ -1,6 +1,7 @@
 """A trained network as ONNX Runtime runs it: without Keras, which takes seconds to start."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from functools import partial
 
 import numpy as np
 
@@ -38,8 +39,18 @@ class OnnxForecaster:
             )
         except Exception as error:  # its errors have no class in common
             raise ValueError(f"ONNX Runtime cannot read it: {error}") from None
+        self._content = content
         self.windows_at_once = windows_at_once
         self.linear_shares = linear_shares
+
+    def __reduce__(self) -> tuple[Callable[..., "OnnxForecaster"], tuple[bytes]]:
+        """Make copies and pickles open the network anew, since its session cannot be copied."""
+        opened = partial(
+            OnnxForecaster,
+            windows_at_once=self.windows_at_once,
+            linear_shares=self.linear_shares,
+        )
+        return opened, (self._content,)
 
     @property
     def inputs(self) -> dict[str, tuple[str, tuple[int | str | None, ...]]]:
