@@ -142,6 +142,61 @@ def test_log_may_be_stderr(panel_model, latest) -> None:
     assert json.loads(done.stderr)["series_written"] == 5
 
 
+@pytest.mark.parametrize(
+    ("log", "more"),
+    [
+        ("latest.csv", ()),
+        ("link.csv", ()),
+        ("model/runs.jsonl", ()),
+        ("future.csv", ("--future", "future.csv")),
+        ("f.csv", ("-o", "f.csv", "--overwrite")),
+        ("f.explanation.json", ("-o", "f.csv", "--explain", 1, "--overwrite")),
+    ],
+)
+def test_log_is_none_of_the_files_of_the_run(log, more, panel_model, latest, monkeypatch) -> None:
+    monkeypatch.chdir(latest.parent)
+    latest.with_name("link.csv").symlink_to(latest)
+    latest.with_name("model").symlink_to(panel_model)
+    latest.with_name("future.csv").write_text("time,plan\n")
+    before = {path: path.read_bytes() for path in latest.parent.iterdir() if path.is_file()}
+    done = run("predict", "model", "latest.csv", *more, "--log-json", log)
+    assert done.exit_code == 2
+    assert re.search("The log must be another file.*Name another file", done.stderr)
+    after = {path: path.read_bytes() for path in latest.parent.iterdir() if path.is_file()}
+    assert after == before
+    assert not (panel_model / "runs.jsonl").exists()
+
+
+@pytest.mark.parametrize(
+    ("command", "log"),
+    [
+        (("evaluate", "model", "latest.csv"), "latest.csv"),
+        (("fit", "latest.csv", "--target", "load", "-o", "new"), "new/runs.jsonl"),
+        (("explain", "model", "--data", "x", "--against", "latest.csv"), "latest.csv"),
+        (("update", "model", "x", "-o", "new", "--data", "latest.csv"), "latest.csv"),
+        (("evaluate", "model", "folder"), "folder/runs.csv"),
+        (("fit", "latest.csv", "--config", "run.toml", "-o", "new"), "run.toml"),
+    ],
+)
+def test_log_of_every_command_lies_apart(command, log, latest, monkeypatch) -> None:
+    monkeypatch.chdir(latest.parent)
+    latest.with_name("folder").mkdir()
+    latest.with_name("run.toml").write_text('target = "load"\n')
+    content = latest.read_bytes()
+    done = run(*command, "--log-json", log)
+    assert done.exit_code == 2
+    assert "The log must be another file" in done.stderr
+    assert latest.read_bytes() == content
+    assert not latest.with_name("new").exists()
+
+
+def test_log_may_lie_beside_the_data_of_a_folder(panel_model, latest, monkeypatch) -> None:
+    monkeypatch.chdir(latest.parent)
+    done = run("predict", panel_model, ".", "--log-json", "runs.jsonl")
+    assert done.exit_code == 0
+    assert latest.with_name("runs.jsonl").exists()
+
+
 def test_log_that_cannot_be_written_is_said_before_any_work(panel_model, latest, tmp_path) -> None:
     done = run("predict", panel_model, latest, "--log-json", tmp_path, "-o", tmp_path / "f.csv")
     assert done.exit_code == 8

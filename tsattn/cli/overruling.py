@@ -17,6 +17,12 @@ def remember_config(ctx: click.Context, path: Path, is_settled: bool) -> None:
     ctx.meta[_CONFIG] = (path, is_settled)
 
 
+def remembered_config(ctx: click.Context) -> Path | None:
+    """Return the file of the config; None without one."""
+    path: Path | None = ctx.meta.get(_CONFIG, (None, False))[0]
+    return path
+
+
 def give_way(wanted: dict[str, Any], from_file: set[str], ctx: click.Context) -> None:
     """Take the options out that the command line leaves no place for, and say which.
 

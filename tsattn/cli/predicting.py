@@ -10,7 +10,7 @@ from tsattn.cli import options, scheduling, skipping
 from tsattn.cli.engine_options import engine_options
 from tsattn.cli.importing import fast_imports
 from tsattn.engines import Engine
-from tsattn.run_log import Run, logged
+from tsattn.run_log import Run
 
 FORECAST_ENDINGS = (".csv", ".parquet", ".pq")
 ROWS_AT_ONCE = 200_000
@@ -180,7 +180,7 @@ def evaluate(
 ) -> None:
     """Score MODEL on the rows of DATA that are later than those it was trained with."""
     run = Run(command="evaluate", model=str(model), data=str(data))
-    with logged(log_json, run):
+    with scheduling.logged_apart(log_json, run):
         from tsattn.cli import printing
         from tsattn.pipeline import evaluating
         from tsattn.progress import Progress
