@@ -581,6 +581,22 @@ def test_check_says_nothing_of_the_backend(tmp_path) -> None:
     assert len(done.stderr.splitlines()) == 1
 
 
+@pytest.mark.parametrize("more", ["", "--json"])
+def test_predict_runs_with_stdout_closed(more, model_directory, tmp_path) -> None:
+    load_frame().assign(load=lambda frame: frame.load[:304]).to_csv(tmp_path / "x.csv", index=False)
+    done = shell(f'predict "$1" "$2" {more} >&-', model_directory, tmp_path / "x.csv")
+    assert (done.returncode, done.stdout) == (0, "")
+
+
+@pytest.mark.parametrize(("gate", "code"), [("", 0), ("--fail-if-worse-than last_value", 6)])
+def test_reader_that_leaves_does_not_change_the_exit_code(
+    gate, code, model_directory, tmp_path
+) -> None:
+    load_frame().assign(load=50.0).to_csv(tmp_path / "x.csv", index=False)
+    command = f'evaluate "$1" "$2" {gate} 2>&1 | true; exit ${{PIPESTATUS[0]}}'
+    assert shell(command, model_directory, tmp_path / "x.csv").returncode == code
+
+
 @pytest.mark.slow
 def test_predict_runs_with_stderr_closed(model_directory, tmp_path) -> None:
     frame = load_frame()

@@ -3,7 +3,6 @@
 import contextlib
 import errno
 import json
-import os
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -12,7 +11,7 @@ from typing import Any
 import click
 
 from tsattn import config, option_checks
-from tsattn.cli import options, scheduling, skipping
+from tsattn.cli import options, scheduling, skipping, streams
 from tsattn.cli.backtesting import backtest
 from tsattn.cli.comparing import compare
 from tsattn.cli.datasets import datasets
@@ -29,15 +28,17 @@ class Commands(click.Group):
 
     def main(self, *args: Any, **extra: Any) -> Any:
         """Run the program; a full disk under stdout is an output that cannot be written."""
-        if sys.stderr is None:  # closed by the caller; a file that is opened would take its number
-            sys.stderr = open(os.devnull, "w")  # noqa: SIM115
+        streams.keep_streams()
         try:
-            return super().main(*args, **extra)
+            try:
+                return super().main(*args, **extra)
+            finally:
+                sys.stdout.flush()  # a full disk would be told by Python alone
         except OSError as error:
             if error.errno != errno.ENOSPC:
                 raise
             # Python would write what is left in the buffer when it ends, and fail again.
-            os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
+            streams.send_nowhere(1)
             with contextlib.suppress(OSError):  # stderr may be full too
                 click.echo(
                     f"Error: The output must be writable. Received: stdout ({error.strerror}). "
