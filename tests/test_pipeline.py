@@ -16,6 +16,7 @@ from tsattn.errors import (
 )
 from tsattn.evaluation import evaluate_fitted
 from tsattn.model_directory import load_fitted
+from tsattn.pipeline import fitting
 from tsattn.pipeline.evaluating import NewDataResult, check_gate, evaluate
 from tsattn.pipeline.explaining import (
     explain,
@@ -506,6 +507,24 @@ def test_fit_refuses_a_constant_target() -> None:
 def test_fit_notes_a_constant_feature() -> None:
     result = fit(load_frame().assign(wind=3.0), quick())
     assert any("read as zeros: 'wind'" in note for note in result.notes)
+
+
+@pytest.mark.parametrize(
+    "error", [MemoryError("2 GiB"), RuntimeError("RESOURCE_EXHAUSTED: Out of memory\nat x")]
+)
+def test_fit_without_enough_memory_is_one_message(error, monkeypatch) -> None:
+    def build(*_: object) -> None:
+        raise error
+
+    monkeypatch.setattr(fitting, "build_model", build)
+    with pytest.raises(UsageError, match=r"Received: \w+: .*[By]\. Use fewer --units"):
+        fit(load_frame(), quick())
+
+
+def test_fit_keeps_the_errors_that_are_not_about_memory(monkeypatch) -> None:
+    monkeypatch.setattr(fitting, "build_model", lambda *_: 1 / 0)
+    with pytest.raises(ZeroDivisionError):
+        fit(load_frame(), quick())
 
 
 def test_fit_refuses_a_horizon_longer_than_the_data() -> None:

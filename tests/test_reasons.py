@@ -154,7 +154,7 @@ def test_target_does_not_rest_on_one_its_network_does_not_read(result) -> None:
         assert shares.keys() >= {"plan", entry["target"]}
         assert other not in shares
     columns = [name for name in found.forecast if name.startswith("why_")]
-    assert len(columns) == 999
+    assert len(columns) == 48  # all cells; those of the other target have no share
     assert found.forecast[columns[-1]].isna().all()
 
 
@@ -167,9 +167,16 @@ def test_attention_that_does_not_compare_cells_is_refused(attention: str, result
     assert len(predict(fitted, latest())) == 3
 
 
-def test_number_of_cells_must_be_positive(result) -> None:
-    with pytest.raises(UsageError, match=r"explain=-1"):
-        predict(result.fitted, latest(), explain=-1)
+@pytest.mark.parametrize("explain", [-1, 2.5, True, "3"])
+def test_number_of_cells_must_be_positive(explain, result) -> None:
+    with pytest.raises(UsageError, match=f"explain={explain!r}"):
+        predict(result.fitted, latest(), explain=explain)
+
+
+def test_there_are_no_more_reasons_than_cells(result) -> None:
+    forecast = predict(result.fitted, latest(), explain=10**20)
+    # 11 lags of 3 features, 3 steps of the plan and of 4 features of the calendar.
+    assert forecast.columns[-1] == f"why_{11 * 3 + 3 * 5}"
 
 
 def test_command_writes_an_explanation_that_belongs_to_the_forecast(

@@ -33,6 +33,7 @@ _COUNTS = (
     "lookback", "horizon", "segment", "units", "num_layers", "batch_size", "epochs", "patience",
     "windows_per_epoch", "members",
 )  # fmt: skip
+_MOST = {"num_layers": 100, "members": 100}  # each takes seconds to build
 # Attentions that bring their own recurrent layers.
 _ONE_LAYER = {
     "variable": "one recurrent layer, which reads each feature by itself",
@@ -78,11 +79,12 @@ def check_options(options: FitOptions) -> None:
 
 
 def _require_count(name: str, value: int | None) -> None:
+    most = _MOST.get(name, 2**31 - 1)
     require(
-        value is None or value >= 1,
-        f"`{name}` must be a whole number of at least 1.",
+        value is None or 1 <= value <= most,
+        f"`{name}` must be a whole number from 1 to {most:,}.",
         f"{name}={value!r}",
-        "Give a positive integer.",
+        "Give a number in that range.",
     )
 
 

@@ -59,7 +59,10 @@ class _Part:
 
 
 class Reasons:
-    """Finds the largest cells of windows, batch by batch."""
+    """Finds the largest cells of windows, batch by batch.
+
+    Their `count` is that asked for, or that of all cells where they are fewer.
+    """
 
     def __init__(self, fitted: FittedForecaster, count: int) -> None:
         """Prepare to find so many cells at most for each target and part of the horizon.
@@ -85,6 +88,7 @@ class Reasons:
         sums = self._sums(batch, outputs)
         if not self._parts:  # later profiles differ in their means only, which are not read
             self._parts = _parts_of(profile_frame(self.fitted, sums), self.fitted)
+            self.count = min(self.count, max(len(part.cells) for part in self._parts))
         values = self._by_row(sums)  # (windows, rows)
         for part in self._parts:
             shares = part.shares(values)  # (windows, cells)

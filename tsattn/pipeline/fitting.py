@@ -27,6 +27,7 @@ from tsattn.gate_signals import measure_signals
 from tsattn.json_files import write_json
 from tsattn.linear_fitting import fit_linear
 from tsattn.losses import make_loss
+from tsattn.memory import within_memory
 from tsattn.metrics import seasonal_naive_mae
 from tsattn.model_directory import file_sha256, save_fitted, write_manifest
 from tsattn.optimizers import choose_optimizer
@@ -86,6 +87,7 @@ class FitResult:
         return {"metrics": metrics, "notes": list(self.notes), **tested, **skipped}
 
 
+@within_memory()
 def fit(
     data: Data,
     options: FitOptions,
@@ -109,7 +111,8 @@ def fit(
         progress: Where notes go.
 
     Raises:
-        UsageError: options that are wrong or do not fit together, or a checkpoint of others.
+        UsageError: options that are wrong, do not fit together or not into memory, or a checkpoint
+            of others.
         DataError: data that cannot be used.
         TrainingDivergedError: the loss became NaN.
     """

@@ -10,6 +10,7 @@ from tsattn.data.places import named_in_files, rows_in_files
 from tsattn.data.series import check_columns, needed_columns
 from tsattn.data.skipping import common_kind
 from tsattn.fitted import FittedForecaster
+from tsattn.option_types import as_type
 from tsattn.pipeline.ahead import ahead_schema
 from tsattn.pipeline.forecasting import Rules, TableForecast, forecast_table
 from tsattn.pipeline.freshness import MaxAge
@@ -46,7 +47,7 @@ def predict(
         future: More rows known ahead: the time, the id and the future covariates. Without a time
             column they are the steps after the last known row, in their order.
         explain: How many columns `why_1`, `why_2`, … to add: the largest cells of each window, see
-            `add_reasons`.
+            `add_reasons`; at most as many as there are cells.
         runtime: What runs a model directory: `"onnx"`, without loading Keras, or `"keras"`.
         max_age: How old the last known row of a series may be, such as `"2h"`.
         fail_if_worse_than: A baseline that the model must not be worse than, on the last known
@@ -147,14 +148,14 @@ def make_rules(
     """Return what is asked of the series and the model.
 
     Raises:
-        UsageError: no length of time, no baseline, or no number of rows.
+        UsageError: no length of time, no baseline, or no number of rows or cells.
     """
     return Rules(
         max_age=None if max_age is None else MaxAge.parse(max_age),
         gate=None if fail_if_worse_than is None else Gate(fail_if_worse_than),
         follow=Follow(follow),
         on_skip=on_skip,
-        explain=explain,
+        explain=as_type("explain", explain, int),
     )
 
 

@@ -19,6 +19,7 @@ from tsattn.errors import DataError, QualityGateError, TrainingInterruptedError
 from tsattn.evaluation import MODEL, Evaluation, evaluate_fitted
 from tsattn.fitted import FittedForecaster
 from tsattn.linear_fitting import fit_linear
+from tsattn.memory import within_memory
 from tsattn.metrics import is_no_worse, seasonal_naive_mae
 from tsattn.model_directory import load_fitted
 from tsattn.models import LINEAR_PATH
@@ -61,6 +62,7 @@ class Update:
         return {"mse": errors, **self.result.to_json()}
 
 
+@within_memory()
 def update(
     model: str | Path,
     data: Data,
