@@ -1,6 +1,7 @@
 """Views of the attention: one window, and groups of windows."""
 
 import json
+import re
 from dataclasses import replace
 
 import numpy as np
@@ -18,6 +19,7 @@ from tsattn.pipeline.explaining import explain_windows
 from tsattn.pipeline.grouping import explain_groups
 from tsattn.pipeline.predicting import predict_with_reasons
 from tsattn.profiles import ranks_features
+from tsattn.progress import Progress
 
 NUM_WINDOWS = 307 - 11 - 3 + 1
 AHEAD = load_frame(63)[60:][["time", "plan"]]
@@ -163,6 +165,17 @@ def test_views_that_there_are_not(wanted, error, message: str, fitted) -> None:
     table = load_frame().assign(number=[f"n{i}" for i in range(307)])
     with pytest.raises(error, match=message):
         tsattn.explain(fitted, table, **wanted)
+
+
+@pytest.mark.parametrize("by", ["hour", "target-level"])
+def test_name_of_a_group_that_is_a_column_too_is_noted(by, fitted, capsys) -> None:
+    table = load_frame()
+    expected = tsattn.explain(fitted, table, by=by, progress=Progress(quiet=False))
+    assert "by=" not in capsys.readouterr().err
+    found = tsattn.explain(fitted, table.assign(**{by: 7}), by=by, progress=Progress(quiet=False))
+    pd.testing.assert_frame_equal(found, expected)
+    note = f"by={by} is the .*, not the column of that name; .* a copy of it with another name"
+    assert re.search(note, capsys.readouterr().err)
 
 
 def test_numbered_rows_have_windows_by_number_but_no_hours(result) -> None:

@@ -59,7 +59,7 @@ def group_windows(
     times = series.times[windows.origins]
     if by == TARGET_LEVEL:
         return _by_level(windows, series)
-    if by in CALENDAR and isinstance(times, pd.DatetimeIndex):
+    if isinstance(times, pd.DatetimeIndex) and not groups_by_column(by, series):
         number, names = CALENDAR[by](times)
         zone = "" if times.tz is None else f" ({times.tz})"
         meaning = f"{by} of the origin, the first forecast step{zone}"
@@ -73,6 +73,12 @@ def group_windows(
             "Use one of these."
         )
     return _by_column(by, windows, series, table, source)
+
+
+def groups_by_column(by: str, series: TimeSeries) -> bool:
+    """Return whether a name means a column: neither the level nor a part of the dates there are."""
+    has_dates = isinstance(series.times, pd.DatetimeIndex)
+    return by != TARGET_LEVEL and not (has_dates and by in CALENDAR)
 
 
 def _by_level(windows: Windows, series: TimeSeries) -> WindowGroups:

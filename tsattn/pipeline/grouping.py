@@ -26,7 +26,7 @@ from tsattn.profiles import ranks_features, summarize_profile
 from tsattn.progress import Progress
 from tsattn.rankings import feature_ranking
 from tsattn.running import compile_for
-from tsattn.window_groups import WindowGroups, group_windows
+from tsattn.window_groups import WindowGroups, group_windows, groups_by_column
 
 
 class GroupedExplanation(NamedTuple):
@@ -84,6 +84,11 @@ def explain_groups(
         fitted, data, split=split, series=series, on_skip=on_skip, progress=progress
     )
     groups = group_windows(by, shown.windows, shown.series, shown.table, shown.source)
+    if by in shown.table.columns and not groups_by_column(by, shown.series):
+        progress.note(
+            f"{shown.source}: by={by} is the {groups.meaning}, not the column of that name; to "
+            "group by that, add a copy of it with another name"
+        )
     explanation = _explain_each(shown, by, groups, progress)
     if output is not None:
         _write(explanation, output, overwrite)
