@@ -690,6 +690,21 @@ def test_predict_notes_a_category_of_the_future_that_it_was_not_trained_on() -> 
     assert len(notes) == 1
 
 
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"plan": [1, None, 1]}, r"'plan' has 1 missing values .* 01:00:00\)\. Complete them\.$"),
+        ({"time": ["03.04.2021 12:00", "03.04.2021 13:00", "03.04.2021 14:00"]},
+         r"reads both ways\. Write the times like 2024-03-05 12:00\.$"),
+        ({"time": ["1", "soon", "later"]}, r"Correct it, for example to 2024-03-05 12:00\.$"),
+    ],
+)  # fmt: skip
+def test_predict_names_a_remedy_that_its_future_has(change, message, model_directory) -> None:
+    future = pd.DataFrame({"time": pd.date_range("2021-04-01", periods=3, freq="h"), "plan": 1.0})
+    with pytest.raises(DataError, match=message):
+        predict(model_directory, load_frame(), future=future.assign(**change))
+
+
 def test_predict_refuses_a_future_it_has_no_use_for() -> None:
     result = fit(load_frame(), quick())
     with pytest.raises(UsageError, match=r"`future` for a model that has none.*Leave it out"):

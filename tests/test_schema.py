@@ -110,6 +110,7 @@ def test_infer_schema_keeps_a_counter_that_is_named(table):
         ({"target": ""}, "target=''", "Use --target with one of 'time'"),
         ({"target": "q"}, "'q'", "The columns are 'time'"),
         ({"target": "all", "drop": ["y", "x, kW"]}, "target='all'", "Use --target"),
+        ({"target": ["y", "all"]}, "target=y,all", "Give --target all, or name the columns."),
         ({"time_col": "q"}, "'q'", "The columns are"),
         ({"drop": "y"}, "'y' as a dropped column and as a target", "Name it once"),
         ({"future_covariates": "y"}, "'y' as a future covariate and as a target", "Name it once"),

@@ -149,6 +149,15 @@ def test_series_counts_and_locates_missing_values():
     assert "Fill them with --fill ffill|seasonal, or drop the rows." in str(error.value)
 
 
+def test_missing_category_is_that_of_its_column():
+    frame = table(wind=np.resize(["N", "S", "W"], ROWS))
+    frame.loc[3, "wind"] = None
+    with pytest.raises(DataError) as error:
+        series_from_frame(frame, infer_schema(frame, source="x", target="y")[0], "x")
+    assert "column 'wind' has 1 missing values (first at row 3, " in str(error.value)
+    assert str(error.value).count("missing values") == 1
+
+
 def test_series_fills_and_notes_what_was_missing():
     frame = table()
     frame.loc[3, "x"] = np.nan

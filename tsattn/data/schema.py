@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field, replace
 from typing import Any
 
-from tsattn.config import as_names, listed, resolve_columns
+from tsattn.config import as_names, listed, require, resolve_columns
 from tsattn.data.columns import categories_of, first_text, row_counters
 from tsattn.data.csv_format import CsvHints
 from tsattn.data.table import Table
@@ -180,6 +180,7 @@ def _resolve_targets(
     if as_names(target) == ["all"] and "all" not in available:
         targets = [name for name in available if name not in taken and is_numeric(frame[name])]
     else:
+        _check_all_alone(target, available)
         targets = resolve_columns(target, available)
     if not targets:
         raise UsageError(
@@ -196,6 +197,18 @@ def _resolve_targets(
                 ". Correct the column or name another target.",
             )
     return targets
+
+
+def _check_all_alone(target: str | Sequence[str], available: list[str]) -> None:
+    """Raise a UsageError for `all` beside the names of columns."""
+    unknown = [name for name in as_names(target) if name not in available]
+    if "all" in [part.strip() for name in unknown for part in name.split(",")]:
+        require(
+            "all" in available,
+            "The target `all` stands alone.",
+            f"target={','.join(as_names(target))}",
+            "Give --target all, or name the columns.",
+        )
 
 
 def _check_roles(roles: dict[str, list[str]]) -> None:

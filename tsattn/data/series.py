@@ -225,11 +225,14 @@ def _gap_error(
         )
     missing = np.isnan(series.values)  # (rows, features)
     counts = missing.sum(axis=0)
-    worst = [int(i) for i in np.argsort(-counts, kind="stable")[:3] if counts[i]]
-    rows = [int(np.argmax(missing[:, i])) for i in worst]
+    worst: dict[str, int] = {}  # a feature of each column
+    for i in np.argsort(-counts, kind="stable"):
+        if counts[i]:
+            worst.setdefault(series.schema.sources[i][0], int(i))
+    worst = dict(list(worst.items())[:3])
+    rows = [int(np.argmax(missing[:, i])) for i in worst.values()]
     texts = [
-        f"column {series.schema.features[i]!r} has {counts[i]} missing values (first at "
-        for i in worst
+        f"column {name!r} has {counts[i]} missing values (first at " for name, i in worst.items()
     ]
     moments = [f"{_moment(series, row)})" for row in rows]
     others = [f"; {text}{moment}" for text, moment in zip(texts[1:], moments[1:], strict=True)]

@@ -6,10 +6,17 @@ from dataclasses import replace
 import numpy as np
 import pandas as pd
 
-from tsattn.data.places import rows_by_index
 from tsattn.data.schema import Schema
 from tsattn.data.series import TimeSeries, series_from_frame
 from tsattn.errors import RowError
+from tsattn.pipeline.known_rows import REMEDIES, as_new_data
+
+# Nothing is filled ahead, nor is a row left out.
+_REMEDIES = {
+    "Fill them with --fill ffill|seasonal, or drop the rows.": "Complete them.",
+    "Fill them with --fill ffill|seasonal.": "Complete them.",
+    **REMEDIES,
+}
 
 
 def ahead_schema(schema: Schema) -> Schema:
@@ -40,7 +47,7 @@ def write_ahead(
     notes: list[str] = []
     for table, source in tables:
         try:
-            with rows_by_index(table):
+            with as_new_data(table, _REMEDIES):
                 ahead = series_from_frame(table, only_ahead, source)
         except RowError as error:  # of another table than the data
             raise error.at(f"row {error.row}") from None

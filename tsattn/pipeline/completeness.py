@@ -25,15 +25,15 @@ def reason_against(
             f"missing values (first at {series.times[row]}). Complete them, or give earlier "
             "rows to fill them from."
         )
-    names = fitted.schema.future_covariates
-    ahead = series.values[origin : origin + fitted.horizon]
-    missing = np.isnan(ahead[:, ahead.shape[1] - len(names) :])
+    first = len(fitted.schema.features) - len(fitted.schema.future_covariates)
+    missing = np.isnan(series.values[origin : origin + fitted.horizon, first:])
     if not missing.any():
         return None
     step, column = np.argwhere(missing)[0]
+    known_ahead = fitted.schema.sources[first + column][0]
     return (
         f"Future covariates must be known for all {fitted.horizon} steps of the horizon. "
-        f"Received: no {names[column]!r} at {series.times[origin + step]} for {name} "
+        f"Received: no {known_ahead!r} at {series.times[origin + step]} for {name} "
         f"({int(missing.any(axis=1).sum())} steps lack a value). Give them with --future, "
         "or as rows without a target at the end of the data."
     )

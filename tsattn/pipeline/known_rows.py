@@ -1,6 +1,6 @@
 """Telling the rows of new data that are known from those that lie ahead."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 
@@ -25,13 +25,16 @@ from tsattn.pipeline.tables import Data, as_table
 from tsattn.progress import Progress
 
 # The model decides about filling and columns: new data cannot ask for others.
-_REMEDIES = {
+REMEDIES = {
     "Fill them with --fill ffill|seasonal": "Complete them, or fit the model with --fill "
     "ffill|seasonal",
     "Replace them, or leave them empty and use --fill.": "Replace them.",
     "Remove them; name all columns that make the time with --time-col, or the column that tells "
     "series apart with --id-col.": "Remove them, or fit a model with --id-col if they are of "
     "several series.",
+    "Give --time-format, for example %d/%m/%Y.": "Write the times like 2024-03-05 12:00.",
+    "Correct it, or give --time-format or --time-col.": "Correct it, for example to "
+    "2024-03-05 12:00.",
 }
 
 
@@ -70,7 +73,7 @@ def split_known(
     """
     check_columns(frame, needed_columns(schema), source)
     has_target = frame[list(schema.targets)].notna().any(axis=1).to_numpy()
-    with rows_by_index(frame):
+    with as_new_data(frame):
         times, _ = parse_times(frame, schema.time_columns, schema.time_format, source)
     is_known = np.zeros(len(frame), dtype=bool)
     is_ahead = np.zeros(len(frame), dtype=bool)
@@ -132,7 +135,7 @@ def known_series(frame: pd.DataFrame, schema: Schema, source: str) -> TimeSeries
         SchemaMismatchError: a column is missing.
         DataError: gaps that the model was not told to fill, or other faults.
     """
-    with _as_new_data(frame):
+    with as_new_data(frame):
         return series_from_frame(frame, schema, source)
 
 
@@ -142,18 +145,18 @@ def with_gaps(frame: pd.DataFrame, schema: Schema, source: str) -> TimeSeries:
     Raises:
         SchemaMismatchError, DataError: other faults than gaps.
     """
-    with _as_new_data(frame):
+    with as_new_data(frame):
         series, absent = lay_rows(frame, schema, source)
         return close_gaps(series, absent, source) if schema.fill else series
 
 
 @contextmanager
-def _as_new_data(frame: pd.DataFrame) -> Iterator[None]:
+def as_new_data(frame: pd.DataFrame, remedies: Mapping[str, str] = REMEDIES) -> Iterator[None]:
     """Raise errors with the rows of the whole table, and with remedies that new data have."""
     try:
         with rows_by_index(frame):
             yield
     except DataError as error:
-        for of_fit, remedy in _REMEDIES.items():
+        for of_fit, remedy in remedies.items():
             error = error.replaced(of_fit, remedy)
         raise error from None
