@@ -13,7 +13,8 @@ from synthetic import SMALL, load_frame
 
 from tsattn import FitOptions
 from tsattn.errors import ModelDirectoryError, UsageError
-from tsattn.model_directory import load_fitted, save_fitted, write_manifest
+from tsattn.model_directory import changing, load_fitted, save_fitted, write_manifest
+from tsattn.outputs import check_output
 from tsattn.page import build_page
 from tsattn.pipeline.explaining import explain, saved_explanation, saved_profile
 from tsattn.pipeline.fitting import fit, save
@@ -409,15 +410,15 @@ def test_wrong_shares_of_the_linear_path_are_refused(copy, shares) -> None:
 
 
 def test_long_segments_of_a_profile_take_no_memory(copy) -> None:
-    set_in(copy / "config.json", ["options", "lookback"], 10**12)
+    set_in(copy / "config.json", ["options", "lookback"], 2**31 - 1)
     path = copy / "attention" / "profile.csv"
     table = pd.read_csv(path)
-    table.loc[0, "lag_last"] = 10**12
+    table.loc[0, "lag_last"] = 2**31 - 1
     table.to_csv(path, index=False)
     reseal(copy)
     cells = saved_explanation(copy).cells  # nothing as long as a segment is made
     assert cells is not None
-    assert cells["lag_last"].max() == 10**12
+    assert cells["lag_last"].max() == 2**31 - 1
 
 
 @pytest.mark.parametrize("name", ["NA", "null", "nan", "007"])
@@ -430,6 +431,17 @@ def test_profile_keeps_every_feature_name(copy, name) -> None:
     assert list(past.feature.unique()) == ["load", name, "plan"]
     pd.testing.assert_series_equal(profile["mean"], table["mean"])
     assert profile.lag_first.dtype == "int64"
+
+
+def test_changing_keeps_files_of_others_as_theirs(copy, tmp_path) -> None:
+    (copy / "notes.txt").write_text("dear")
+    with changing(copy) as changed:
+        (changed / "more.csv").write_text("")
+    assert (copy / "notes.txt").read_text() == "dear"
+    files = json.loads((copy / "MANIFEST.json").read_text())["files"]
+    assert ("more.csv" in files, "notes.txt" in files) == (True, False)
+    with pytest.raises(UsageError, match=r"which holds notes\.txt\. Move that elsewhere"):
+        check_output(copy, overwrite=True, is_directory=True)
 
 
 def test_explain_never_replaces_a_model(copy, csv_path, tmp_path) -> None:

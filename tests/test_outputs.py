@@ -53,6 +53,20 @@ def test_directory_that_is_not_ours_is_never_replaced(tmp_path) -> None:
     assert (precious / "letter.txt").read_text() == "dear"
 
 
+def test_directory_with_files_of_others_is_not_replaced(tmp_path) -> None:
+    path = tmp_path / "model"
+    write_model(path, json.dumps({"files": {"part": "hash"}}))
+    (path / ".DS_Store").write_text("")
+    write_model(path, json.dumps({"files": {"part": "hash"}}), overwrite=True)
+    (path / "plots").mkdir()
+    (path / "plots" / "notes.txt").write_text("dear")
+    with pytest.raises(UsageError, match=r"which holds plots/notes\.txt\. Move that elsewhere"):
+        write_model(path, "new", overwrite=True)
+    assert (path / "plots" / "notes.txt").read_text() == "dear"
+    with atomic_directory(path, overwrite=True, is_kept=True) as directory:
+        (directory / MANIFEST).write_text("{}")
+
+
 def break_while_writing(path) -> None:
     with atomic_directory(path, overwrite=True) as directory:
         (directory / "part").write_text("half")

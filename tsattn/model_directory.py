@@ -244,13 +244,18 @@ def read_schema(directory: Path) -> Schema:
 
 @contextmanager
 def changing(directory: Path) -> Iterator[Path]:
-    """Give a copy of a model directory to change, which then takes its place."""
+    """Give a copy of a model directory to change, which then takes its place.
+
+    Files that others have put there stay, and stay out of the manifest.
+    """
     manifest = read_json(directory / MANIFEST)
-    with atomic_directory(directory, overwrite=True) as new:
+    foreign = _hashes(directory).keys() - {*manifest["files"], MANIFEST}
+    with atomic_directory(directory, overwrite=True, is_kept=True) as new:
         shutil.copytree(directory, new, dirs_exist_ok=True)
         (new / MANIFEST).unlink()
         yield new
-        write_json(new / MANIFEST, {**manifest, "files": _hashes(new)})
+        hashes = {name: text for name, text in _hashes(new).items() if name not in foreign}
+        write_json(new / MANIFEST, {**manifest, "files": hashes})
 
 
 def read_json(path: Path) -> dict[str, Any]:

@@ -14,6 +14,7 @@ import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 from tsattn.errors import OutputError, UsageError
 
@@ -43,6 +44,7 @@ def check_output(
     is_directory: bool,
     kind: str = MODEL,
     apart_from: Path | None = None,
+    is_kept: bool = False,
 ) -> None:
     """Check that an output may be written, before any work is done for it.
 
@@ -52,6 +54,7 @@ def check_output(
         is_directory: Whether it is a folder or a file.
         kind: Of a folder, which kind it may replace, such as `MODEL`.
         apart_from: A folder that the output must neither be, nor hold, nor be in.
+        is_kept: Whether all files of the old folder will be in the new one.
 
     Raises:
         UsageError: it exists, and may not or must not be overwritten.
@@ -61,6 +64,8 @@ def check_output(
         _check_place(path, is_directory, apart_from)
         if path.exists():
             _check_replaceable(path, overwrite, kind if is_directory else None)
+            if is_directory and not is_kept:
+                _check_own(path)
         path = _resolved(path)
         parent = next(folder for folder in path.parents if folder.exists())
         probe = _partial(parent / path.name)
@@ -103,20 +108,46 @@ def _check_replaceable(path: Path, overwrite: bool, kind: str | None) -> None:
 
 def _kind_of(directory: Path) -> object:
     """Return the kind of a folder, `MODEL` if its manifest does not say; None without manifest."""
+    content = _manifest_of(directory)
+    return None if content is None else content.get("kind", MODEL)
+
+
+def _manifest_of(directory: Path) -> dict[str, Any] | None:
+    """Return what the manifest of a folder says, nothing if it cannot be read; None without one."""
     manifest = directory / MANIFEST
     if not manifest.is_file():
         return None
     try:
         content = json.loads(manifest.read_text("utf-8"))
     except (ValueError, RecursionError):
-        return MODEL
-    return content.get("kind", MODEL) if isinstance(content, dict) else MODEL
+        return {}
+    return content if isinstance(content, dict) else {}
+
+
+def _check_own(directory: Path) -> None:
+    """Raise a UsageError for a file that the manifest does not list, such as a note of the user."""
+    own = (_manifest_of(directory) or {}).get("files")
+    if not isinstance(own, dict):
+        return
+    for path in sorted(directory.rglob("*")):
+        name = path.relative_to(directory).as_posix()
+        is_hidden = path.name.startswith(".")  # such as what a file browser leaves
+        if name not in (MANIFEST, *own) and not is_hidden and not path.is_dir():
+            raise UsageError(
+                "An output may replace only files that were written with it. Received: "
+                f"{directory}, which holds {name}. Move that elsewhere, or name another output."
+            )
 
 
 @contextmanager
-def atomic_directory(path: Path, *, overwrite: bool, kind: str = MODEL) -> Iterator[Path]:
-    """Yield a new folder to fill; it takes the place of `path` if the block ends well."""
-    check_output(path, overwrite=overwrite, is_directory=True, kind=kind)
+def atomic_directory(
+    path: Path, *, overwrite: bool, kind: str = MODEL, is_kept: bool = False
+) -> Iterator[Path]:
+    """Yield a new folder to fill; it takes the place of `path` if the block ends well.
+
+    The arguments are those of `check_output`.
+    """
+    check_output(path, overwrite=overwrite, is_directory=True, kind=kind, is_kept=is_kept)
     path = _resolved(path)
     with _output_errors(path):
         path.parent.mkdir(parents=True, exist_ok=True)

@@ -64,7 +64,7 @@ def check(
     )
     rule = "The saved profile can be checked on the data it was made of only."
     data = training_data(fitted, data, rule=rule, option="--data")
-    check_output(directory, overwrite=True, is_directory=True)
+    check_output(directory, overwrite=True, is_directory=True, is_kept=True)
     series = read_known(data, fitted.schema, progress).series
     name, windows = _shown_windows(fitted, series)
     profile = read_profile(directory)
