@@ -45,7 +45,8 @@ def predict(
         data: At least `lookback` rows of every series. Rows at the end without a target are known
             ahead: their future covariates are read.
         future: More rows known ahead: the time, the id and the future covariates. Without a time
-            column they are the steps after the last known row, in their order.
+            column, which only a model of rows without a time allows, they are the steps after the
+            last known row, in their order.
         explain: How many columns `why_1`, `why_2`, … to add: the largest cells of each window, see
             `add_reasons`; at most as many as there are cells.
         runtime: What runs a model directory: `"onnx"`, without loading Keras, or `"keras"`.
