@@ -6,8 +6,10 @@ import numpy as np
 import pytest
 
 from tsattn.config import STRUCTURES
+from tsattn.data.windows import make_windows
 from tsattn.models import WindowShape, build_forecaster, training_model
 from tsattn.segments import horizon_parts
+from tsattn.training import train
 
 # A lookback of 11 is no multiple of 4; a horizon of 29 is 15 steps and 14.
 LOOKBACK, SEGMENT, SEGMENTS = 11, 4, 3
@@ -237,3 +239,19 @@ def test_dropout_is_for_training() -> None:
     trained = keras.ops.convert_to_numpy(trainer(inputs, training=True))
     assert (trained != before).any()
     np.testing.assert_allclose(keras.ops.convert_to_numpy(trainer(inputs)), before, atol=1e-6)
+
+
+def test_product_of_features_is_learnt_behind_gates() -> None:
+    """Neither factor says anything by itself, so that no linear forecast has a part in it."""
+    values = np.random.default_rng(5).normal(size=(6_000, 3))
+    values[:, 0] = np.roll(values[:, 1], 1) * np.roll(values[:, 2], 2)
+    part = {"lookback": 10, "horizon": 1, "num_targets": 1}
+    val = make_windows(values[5_000:], **part)
+    keras.utils.set_random_seed(1)
+    shape = WindowShape(lookback=10, horizon=1, num_features=3, num_targets=1)
+    model = build_forecaster(
+        shape, encoder="per-feature", attention="bottleneck", units=32, normalization="none"
+    )
+    history = train(model, make_windows(values[:5_000], **part), val, epochs=8, learning_rate=0.01)
+    nothing = np.abs(values[5_010:, 0]).mean()
+    assert history.epochs[-1].val_loss < 0.5 * nothing

@@ -48,9 +48,12 @@ def decode_by_feature(
     target and of all covariates; targets do not read one another, but for the gates of a
     bottleneck, which are computed from all features. The query is made of what is known ahead of
     the part, of `levels` (batch, features, numbers), what is read of spread and level of the
-    window, and of the target's last state; with attention, the last state decides where
-    to look only. A dense layer of contexts and query gives the steps of the part, and a small
-    network that all steps share adds what follows from what is known ahead of each of them.
+    window, and of the target's last state; with attention, the last state decides where to look
+    only, unless the scores are those of gates in front: the last state of each feature is then
+    added to its context (Luong et al. 2015, arXiv 1508.04025, equation 5, reads both), since means
+    of states learn products of features late. A dense layer of contexts and query gives the steps
+    of the part, and a small network that all steps share adds what follows from what is known ahead
+    of each of them.
 
     Where no scores are made of the states, a target is read less what follows from the values known
     ahead at the same step, and gets back what follows from them at the steps forecast: a regression
@@ -94,6 +97,8 @@ def decode_by_feature(
         name = "segment_attention" if attention == "bottleneck" else NAME
         layer = FeatureStateAttention(units, scope, score, name=name)
         contexts, scores = layer(query, states, return_attention_scores=True)
+        if attention == "bottleneck":
+            contexts = contexts + states[:, None, :, -1]
         contexts = layers.Reshape((len(edges), -1))(contexts)
     mixed = layers.Concatenate(name="context")([contexts, known])
     mixed = layers.Dense(units, activation="relu", name="mix")(mixed)
