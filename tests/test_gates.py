@@ -123,7 +123,11 @@ def test_one_price_for_every_nat() -> None:
     model = build()
     cells = 11 * 3 + 2 + 7 * 3
     for name in GATES:
-        assert model.get_layer(name).beta == pytest.approx(0.02 / cells)
+        assert model.get_layer(name).beta == pytest.approx(0.06 / cells)
+    alone = build_forecaster(
+        SHAPE._replace(num_future_covariates=0), attention="bottleneck", units=5
+    )  # fmt: skip
+    assert price_of_nat(alone) < price_of_nat(model) / 2  # only the calendar is known ahead
 
 
 def test_views_have_gates_of_their_own_and_the_price_of_one() -> None:
@@ -131,9 +135,9 @@ def test_views_have_gates_of_their_own_and_the_price_of_one() -> None:
     sizes = (11 * 3 + 2 + 7 * 3, 11 * 3 + 1 + 7 * 3)  # the second one does not read the level
     for name in GATES:
         for of_view, cells in zip((name, f"{name}_1"), sizes, strict=True):
-            assert model.get_layer(of_view).beta == pytest.approx(0.02 / cells / 2)
+            assert model.get_layer(of_view).beta == pytest.approx(0.06 / cells / 2)
             set_gates(model, of_view, 0.0)
-    assert price_of_nat(model) == pytest.approx(sum(0.02 / cells / 2 for cells in sizes))
+    assert price_of_nat(model) == pytest.approx(sum(0.06 / cells / 2 for cells in sizes))
     scores = run(model, inputs_for(0))
     nats = np.log(2) / 2  # both are half open
     np.testing.assert_allclose(scores["attention_scores"][:, :, 1], nats, rtol=1e-5)

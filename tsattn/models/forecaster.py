@@ -7,7 +7,7 @@ import keras
 from keras import layers, ops
 
 from tsattn.layers import LinearPath, WeightedMean, WindowScaling, WindowStatistics
-from tsattn.models.gates import View, pass_gates
+from tsattn.models.gates import PRICE_AHEAD, PRICE_OF_ALL, View, pass_gates
 from tsattn.models.heads import Decoded, decode_by_contributions, decode_directly
 from tsattn.models.members import MEMBER_MEAN, decode_by_members, mean_of
 from tsattn.models.per_feature import decode_by_feature
@@ -113,6 +113,7 @@ def build_forecaster(
             future_constant=[i - first for i in constant if i >= first],
             number=number,
             num_views=len(views),
+            price=PRICE_AHEAD if shape.num_future_covariates else PRICE_OF_ALL,
         )
 
     def decode(view: View) -> Decoded:

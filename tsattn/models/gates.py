@@ -11,6 +11,7 @@ from tsattn.models.encoders import NAME
 
 _LEVEL = "level_"
 PRICE_OF_ALL = 0.02  # in units of the loss, of a nat of every cell
+PRICE_AHEAD = 0.06  # the same where covariates are known ahead, of which much is learnt by heart
 
 
 class View(NamedTuple):
@@ -42,6 +43,7 @@ def pass_gates(
     future_constant: Sequence[int] = (),
     number: int = 0,
     num_views: int = 1,
+    price: float = PRICE_OF_ALL,
 ) -> View:
     """Put a gate on every cell of a window, on its levels and on every cell known ahead.
 
@@ -59,13 +61,14 @@ def pass_gates(
         future_constant: The future features that are always zero.
         number: Which of the views it is.
         num_views: How many there are.
+        price: Of a nat of every cell, in units of the loss.
     """
     sequence, future, levels = view.sequence, view.future, view.levels
     known = None
     if measured:  # (batch, 1 or 2, measured)
         known = ops.take(ops.transpose(levels, (0, 2, 1)), list(measured), axis=2)
     cells = [x.shape[1] * x.shape[2] for x in (sequence, future, known) if x is not None]
-    beta = PRICE_OF_ALL / sum(cells) / num_views
+    beta = price / sum(cells) / num_views
 
     def gate(values: Any, prefix: str, silent: Sequence[int] = ()) -> tuple[Any, Any]:
         noise = [float(i not in silent) for i in range(values.shape[2])] if silent else 1.0
