@@ -113,7 +113,7 @@ def build_forecaster(
             future_constant=[i - first for i in constant if i >= first],
             number=number,
             num_views=len(views),
-            price=PRICE_AHEAD if shape.num_future_covariates else PRICE_OF_ALL,
+            price=PRICE_AHEAD * len(views) if shape.num_future_covariates else PRICE_OF_ALL,
         )
 
     def decode(view: View) -> Decoded:

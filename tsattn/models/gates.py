@@ -11,7 +11,7 @@ from tsattn.models.encoders import NAME
 
 _LEVEL = "level_"
 PRICE_OF_ALL = 0.02  # in units of the loss, of a nat of every cell
-PRICE_AHEAD = 0.06  # the same where covariates are known ahead, of which much is learnt by heart
+PRICE_AHEAD = 0.03  # in each view, where covariates are known ahead: much is learnt by heart
 
 
 class View(NamedTuple):
@@ -47,7 +47,7 @@ def pass_gates(
 ) -> View:
     """Put a gate on every cell of a window, on its levels and on every cell known ahead.
 
-    The price of a nat is such that a nat of every cell costs the same however many cells there are,
+    The price of a nat is such that a nat of every cell costs `price` however many cells there are,
     and however many views. What is read of the spread and level of a feature is read of all its
     steps alike: these nats are shared out among them.
 
