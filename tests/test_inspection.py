@@ -9,7 +9,10 @@ import pytest
 from tsattn.config import FitOptions
 from tsattn.data.giveaways import find_giveaways
 from tsattn.data.inspection import inspect_table
+from tsattn.data.schema import infer_schema
 from tsattn.data.seasonality import find_seasonality
+from tsattn.data.series import series_from_frame
+from tsattn.data.spreads import notes_on_spreads
 from tsattn.errors import DataError, UsageError
 from tsattn.pipeline.preparing import prepare
 
@@ -252,3 +255,19 @@ def test_inspection_names_series_that_one_scale_does_not_suit(table):
     assert "less than 5% of what it does in all rows together in 1 of 3 series ('kiosk')" in note
     panel = [table.assign(shop=name, y=table["y"]) for name in SIZES]
     assert not inspected(pd.concat(panel), id_col="shop").notes
+
+
+def test_notes_on_series_name_the_right_ones_where_one_has_no_train_rows(table):
+    panel = [table.assign(shop=name, y=size * table["y"]) for name, size in SIZES.items()]
+    series = series_from_frame(
+        pd.concat(panel),
+        infer_schema(table.assign(shop="kiosk"), source="data.csv", target="y", id_col="shop")[0],
+        "data.csv",
+    )
+    rows = [
+        slice(part.start, part.stop if i else part.start) for i, part in enumerate(series.parts)
+    ]
+    assert series.series_ids[0] == "kiosk"
+    series.values[rows[1], 0] /= 1000
+    (note,) = (n for n in notes_on_spreads(series, rows, "data.csv") if "one scale" in n)
+    assert "in 1 of 3 series ('market')" in note

@@ -38,11 +38,12 @@ def notes_on_spreads(series: TimeSeries, rows: Sequence[slice], source: str) -> 
             continue
         groups = pd.Series(column).groupby(number)
         stds = groups.std(ddof=0)
+        numbers = stds.index.to_numpy()  # a series may have no train rows
         spreads = (groups.quantile(0.75) - groups.quantile(0.25)) / _OF_NORMAL
         times = (stds / spreads).where(spreads > 0, 0.0).to_numpy()
         is_target = name in series.schema.targets
         if times.max() > _FAR:
-            worst = int(times.argmax())
+            worst = int(numbers[times.argmax()])
             values = series.original(rows[worst], i)
             found = _far_value(values, f" of series {names[worst]!r}" if names else "", name)
             if is_target and times.max() > _TOO_FAR:
@@ -51,7 +52,7 @@ def notes_on_spreads(series: TimeSeries, rows: Sequence[slice], source: str) -> 
                     "Correct it, or leave it empty with --fill."
                 )
             notes.append(f"{source}: {found}; correct it, or leave it empty with --fill")
-        small = np.flatnonzero((stds > 0) & (stds < _SMALL * np.nanstd(column)))
+        small = numbers[(stds > 0) & (stds < _SMALL * np.nanstd(column))]
         if is_target and len(small):
             notes.append(
                 f"{source}: {name!r} changes by less than {_SMALL:.0%} of what it does in all rows "
