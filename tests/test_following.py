@@ -31,7 +31,7 @@ def _bounds(followed, actual, forecast=None, start=0):
     index = slice(start, start + len(actual))
     forecast = np.zeros_like(actual) if forecast is None else forecast
     inputs = _inputs(len(actual), actual.shape[2])
-    return followed.bounds(index, inputs, forecast, None, actual)[0]
+    return followed.bounds(index, inputs, np.ones((1, 1)), forecast, None, actual)[0]
 
 
 def test_followed_intervals_agree_with_a_plain_loop() -> None:
@@ -40,7 +40,7 @@ def test_followed_intervals_agree_with_a_plain_loop() -> None:
     actual = generator.normal(size=(count, HORIZON, num_targets)) * 0.15
     forecast = generator.normal(size=actual.shape) * 0.02
     calibration = _calibration(levels, num_targets)
-    low, high = calibration.intervals(_inputs(count, num_targets), forecast)
+    low, high = calibration.intervals(_inputs(count, num_targets), np.ones((1, 1)), forecast)
     log = np.zeros((len(levels), num_targets))
     misses = np.zeros((count, HORIZON, *log.shape))
     allowed = [[0.5], [0.1]]

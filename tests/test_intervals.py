@@ -14,6 +14,8 @@ from tsattn.intervals import (
     restlessness,
 )
 
+ONE = np.ones((1, 1))  # every series is of the common size
+
 
 @pytest.mark.parametrize(
     ("num_windows", "level", "rank"),
@@ -42,7 +44,7 @@ def test_conformal_rank_of_windows_that_overlap_is_higher(num_windows, num_apart
 def test_calibrate_counts_windows_apart_by_their_origins() -> None:
     windows, horizon = 100, 8
     errors = np.arange(1.0, windows + 1)[:, None, None].repeat(horizon, axis=1)
-    given = (np.ones((windows, 1, 1)), errors, np.zeros_like(errors))
+    given = (np.ones((windows, 1, 1)), ONE, errors, np.zeros_like(errors))
     arguments = {"levels": (80,), "seasonality": 1}
     near = calibrate(*given, origins=np.arange(windows), **arguments).radii[0, :, 0]
     # 100 windows up to four steps ahead, then 50: 0.8 x 101 and 0.8 x 100 x 51 / 50
@@ -66,7 +68,7 @@ def test_calibrate_takes_the_score_of_the_rank_at_each_step_and_target() -> None
     measured = np.ones((windows, 2, targets))
     forecast, actual = generator.normal(size=(2, windows, horizon, targets))
     arguments = {"levels": (50, 80), "seasonality": 1}
-    found = calibrate(measured, actual, forecast, origins=np.arange(windows), **arguments)
+    found = calibrate(measured, ONE, actual, forecast, origins=np.arange(windows), **arguments)
     for step in range(horizon):
         for target in range(targets):
             errors = sorted(abs(actual[:, step, target] - forecast[:, step, target]))
@@ -81,7 +83,7 @@ def test_calibrate_divides_errors_by_the_difficulty() -> None:
     forecast = np.zeros((4, 1, 1))
     actual = np.array([2.0, -6.0, -2.0, 6.0])[:, None, None]
     arguments = {"levels": (80,), "seasonality": 1}
-    found = calibrate(measured, actual, forecast, origins=np.arange(4), **arguments)
+    found = calibrate(measured, ONE, actual, forecast, origins=np.arange(4), **arguments)
     assert found.typical.item() == 2  # the mean, so the difficulties are 0.5 and 1.5
     assert found.radii.item() == 4
     inputs = np.array([[0.0, 0.0], [0.0, 4.0]])[:, :, None]
@@ -92,10 +94,25 @@ def test_calibrate_divides_errors_by_the_difficulty() -> None:
         seasonality=1,
         num_windows=4,
     )
-    lower, upper = calibration.intervals(inputs, np.full((2, 1, 1), 10.0))
+    lower, upper = calibration.intervals(inputs, ONE, np.full((2, 1, 1), 10.0))
     # The second window: standard deviation 2 of 1, step 4 of 2. The first one stands still.
     assert upper.ravel() == pytest.approx([10 + 4 * LEAST_DIFFICULTY, 18])
     assert lower.ravel() == pytest.approx([10 - 4 * LEAST_DIFFICULTY, 2])
+
+
+def test_intervals_of_a_series_are_relative_to_its_size() -> None:
+    generator = np.random.default_rng(5)
+    forecast, errors = generator.normal(size=(2, 99, 3, 2))
+    inputs = generator.normal(size=(99, 7, 2))
+    sizes = 2.0 ** generator.integers(-9, 9, size=(99, 2))
+    measured, arguments = restlessness(inputs, 2, 1), {"levels": (80,), "seasonality": 1}
+    arguments["origins"] = np.arange(99)
+    same = calibrate(measured, np.ones((99, 2)), forecast + errors, forecast, **arguments)
+    apart = calibrate(measured, sizes, forecast + sizes[:, None] * errors, forecast, **arguments)
+    np.testing.assert_allclose(apart.radii, same.radii)
+    lower, upper = same.intervals(inputs, ONE, forecast)
+    of_size = apart.intervals(inputs, sizes, forecast)
+    np.testing.assert_allclose(of_size[1] - of_size[0], sizes[:, None, :, None] * (upper - lower))
 
 
 def test_calibrate_of_quantiles_widens_or_shrinks_them() -> None:
@@ -105,7 +122,7 @@ def test_calibrate_of_quantiles_widens_or_shrinks_them() -> None:
     arguments = {"levels": (80, 90), "seasonality": 1, "quantile_levels": (0.1, 0.5, 0.9)}
     arguments["origins"] = np.arange(9)
     measured = np.ones((9, 1, 1))
-    found = calibrate(measured, actual, np.zeros((9, 1, 1)), quantiles, **arguments)
+    found = calibrate(measured, ONE, actual, np.zeros((9, 1, 1)), quantiles, **arguments)
     assert found.radii.ravel() == pytest.approx([-0.3, 2])  # ranks 8 and 9 of 9
     constant = np.zeros((1, 2, 1))
     still = Calibration(
@@ -116,7 +133,7 @@ def test_calibrate_of_quantiles_widens_or_shrinks_them() -> None:
         num_windows=9,
         quantile_levels=(0.1, 0.5, 0.9),
     )
-    lower, upper = still.intervals(constant, np.zeros((1, 1, 1)), quantiles[:1])
+    lower, upper = still.intervals(constant, ONE, np.zeros((1, 1, 1)), quantiles[:1])
     assert lower.ravel() == pytest.approx([-1 + 0.3 * LEAST_DIFFICULTY, -1 - 2 * LEAST_DIFFICULTY])
     assert upper.ravel() == pytest.approx([1 - 0.3 * LEAST_DIFFICULTY, 1 + 2 * LEAST_DIFFICULTY])
 
@@ -129,7 +146,7 @@ def test_intervals_hold_the_forecast_and_lie_within_each_other() -> None:
         seasonality=1,
         num_windows=19,
     )
-    lower, upper = calibration.intervals(np.ones((1, 1, 1)), np.full((1, 1, 1), 7.0))
+    lower, upper = calibration.intervals(np.ones((1, 1, 1)), ONE, np.full((1, 1, 1), 7.0))
     radius = 2 * LEAST_DIFFICULTY
     assert lower.ravel() == pytest.approx([7, 7 - radius, 7 - radius])
     assert upper.ravel() == pytest.approx([7, 7 + radius, 7 + radius])
@@ -184,6 +201,7 @@ def test_intervals_cover_new_windows_of_an_exchangeable_problem(with_quantiles) 
     fit, new = slice(0, 3000), slice(3000, None)
     calibration = calibrate(
         restlessness(inputs[fit], 2, 1),
+        ONE,
         actual[fit],
         forecast[fit],
         None if given is None else given[fit],
@@ -196,7 +214,7 @@ def test_intervals_cover_new_windows_of_an_exchangeable_problem(with_quantiles) 
     for start in range(3000, 6000, 700):  # batch by batch
         part = slice(start, min(start + 700, 6000))
         bounds = calibration.intervals(
-            inputs[part], forecast[part], None if given is None else given[part]
+            inputs[part], ONE, forecast[part], None if given is None else given[part]
         )
         count.add(*bounds, actual[part])
     found = count.coverage()
@@ -205,7 +223,7 @@ def test_intervals_cover_new_windows_of_an_exchangeable_problem(with_quantiles) 
     np.testing.assert_allclose(found.coverage[..., 1], 0.95, atol=0.02)
     # Calm windows and restless ones are covered alike.
     lower, upper = calibration.intervals(
-        inputs[new], forecast[new], None if given is None else given[new]
+        inputs[new], ONE, forecast[new], None if given is None else given[new]
     )
     held = (lower <= actual[new][..., None]) & (actual[new][..., None] <= upper)
     calm = size[new].ravel() < 1

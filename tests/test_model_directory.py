@@ -96,7 +96,8 @@ def refuse(directory) -> None:
             ("mean", ...), ("mean", 5), ("mean", [1, 2]), ("mean", [1, 2, float("nan")]),
             ("mean", ["a", 1, 2]), ("mean", [[1], [2], [3]]), ("std", [0, 1, 2]),
             ("std", [-1, 1, 2]), ("std", {}), ("features", ["a", "b", "c"]), ("features", "abc"),
-            ("constant", [5]), ("constant", ...), ("constant", [[]]),
+            ("constant", [5]), ("constant", ...), ("constant", [[]]), ("series", 5),
+            ("series", {"series_ids": ["a"], "mean": [[1]], "std": [[1]]}),  # of no panel
             ("seasonal_naive_mae", [1, 2]), ("seasonal_naive_mae", ...),
             ("seasonal_naive_mae", [-1]), ("seasonal_naive_mae", ["a"]),
         ]),
@@ -116,6 +117,23 @@ def refuse(directory) -> None:
 )  # fmt: skip
 def test_wrong_value_is_refused(copy, file, keys, value) -> None:
     set_in(copy / f"{file}.json", keys, value)
+    reseal(copy)
+    refuse(copy)
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("series_ids", ...), ("series_ids", ["a"]), ("series_ids", ["a", "a"]),
+        ("series_ids", ["a", 5]), ("mean", ...), ("mean", [1, 2]),
+        ("mean", [[1], [float("nan")]]), ("std", [[1], [0]]), ("std", [[1], [-1]]),
+        ("std", [[1, 1], [1, 1]]), ("std", [[1], ["a"]]),
+    ],
+)  # fmt: skip
+def test_wrong_scale_of_a_series_is_refused(panel_model, tmp_path, name, value) -> None:
+    copy = tmp_path / "copy"
+    shutil.copytree(panel_model, copy)
+    set_in(copy / "scaler.json", ["series", name], value)
     reseal(copy)
     refuse(copy)
 

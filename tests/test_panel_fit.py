@@ -19,6 +19,7 @@ from tsattn.data.reading import read_table
 from tsattn.errors import DataError, UsageError
 from tsattn.pipeline.evaluating import evaluate
 from tsattn.pipeline.fitting import fit, save
+from tsattn.pipeline.predicting import predict
 from tsattn.pipeline.preparing import prepare
 
 OPTIONS = FitOptions(**SMALL, id_col="town", calendar="hour")
@@ -76,6 +77,27 @@ def test_folder_of_one_series_is_read_as_one_table(tmp_path) -> None:
     write_table(frame, tmp_path / "load.csv", 4)
     options = FitOptions(**SMALL)
     same(prepare(tmp_path / "load.csv", options), prepare(frame, options))
+
+
+def test_every_series_is_learnt_and_forecast_at_its_own_size(tmp_path) -> None:
+    """What is 1,024 times as large has forecasts and intervals so much larger; no other changes."""
+    known, latest = panel().drop(columns="big"), panel_frame("abcdez")
+    options = replace(OPTIONS, normalization="none")
+    found = {}
+    for name, sizes in {"one": {}, "apart": {"b": 1024.0, "z": 1024.0}}.items():
+        frames = [
+            frame.assign(load=frame["load"] * frame["town"].map(sizes).fillna(1.0))
+            for frame in (known, latest.assign(kind="x", count=1.0))
+        ]
+        result = fit(frames[0], options, check=False)
+        save(result, tmp_path / name)
+        forecast = predict(tmp_path / name, frames[1])
+        assert set(forecast["series_id"]) == set("abcdez")  # z was not trained with
+        found[name] = forecast.set_index(["series_id", "horizon_step"]).filter(regex="^[flu]")
+    size = np.where(found["one"].index.get_level_values(0).isin(["b", "z"]), 1024.0, 1.0)
+    expected = found["one"].mul(size, axis=0)
+    assert "upper_80" in expected
+    pd.testing.assert_frame_equal(found["apart"], expected, rtol=1e-4)
 
 
 @pytest.mark.parametrize(

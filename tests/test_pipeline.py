@@ -218,7 +218,9 @@ def test_fit_calibrates_on_validation_windows_by_the_rank(result) -> None:
     windows = result.evaluations["val"].windows
     forecast = result.evaluations["val"].forecast
     batch = windows.gather(slice(None))
-    lower, upper = calibration.intervals(batch.inputs, forecast.forecast)
+    lower, upper = calibration.intervals(
+        batch.inputs, windows.sizes(slice(None)), forecast.forecast
+    )
     held = (lower <= forecast.actual[..., None] + 1e-9) & (
         forecast.actual[..., None] - 1e-9 <= upper
     )

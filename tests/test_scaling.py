@@ -1,14 +1,39 @@
 """Scaling by the train rows alone."""
 
 import json
+from dataclasses import replace
 
 import numpy as np
+import pandas as pd
 import pytest
 
 from tsattn.data.scaling import Scaler, check_targets, fit_scaler
+from tsattn.data.schema import Schema
+from tsattn.data.series import TimeSeries
+from tsattn.data.series_scales import SeriesScales, fit_series_scales
 from tsattn.errors import DataError
 
 FEATURES = ("y", "x", "flat")
+
+
+def series_of(values, lengths=None, offset=0.0, targets=("y", "x")) -> TimeSeries:
+    """Return values (rows, features) as series of some lengths, one below the other."""
+    lengths = [len(values)] if lengths is None else lengths
+    return TimeSeries(
+        schema=Schema(targets=targets, past_covariates=FEATURES[len(targets) : values.shape[1]]),
+        values=np.asarray(values, dtype=np.float32),
+        offsets=np.full(values.shape[1], offset),
+        times=pd.RangeIndex(len(values)),
+        filled=np.zeros(len(values), dtype=bool),
+        series_ids=tuple("abcdefg"[: len(lengths)]),
+        borders=np.cumsum([0, *lengths]),
+    )
+
+
+def scaled(scaler, series):
+    """Return the values of some series scaled, and the scales of their targets."""
+    scales = scaler.target_scales(series, np.empty(0, dtype=np.int64), lookback=3)
+    return scaler.transform(series, scales), scales
 
 
 @pytest.fixture
@@ -51,25 +76,86 @@ def test_fit_scaler_measures_the_train_rows_only(values, scaler):
 
 
 def test_transform_and_its_inverse(values, scaler):
-    scaled = scaler.transform(values)
-    assert scaled.dtype == np.float32
+    found, scales = scaled(scaler, series_of(values))
+    assert found.dtype == np.float32
     expected = (values[:, :2] - scaler.mean[:2]) / scaler.std[:2]
-    np.testing.assert_allclose(scaled[:, :2], expected, rtol=1e-5)
-    np.testing.assert_allclose(scaler.inverse_transform(scaled, range(3)), values, atol=1e-5)
+    np.testing.assert_allclose(found[:, :2], expected, rtol=1e-5)
+    original = scales.original(found[:, None, :2], np.arange(len(values)))
+    assert original.dtype == np.float64
+    np.testing.assert_allclose(original[:, 0], values[:, :2], atol=1e-5)
+    np.testing.assert_array_equal(scales.sizes(np.arange(3)), np.ones((3, 2)))
 
 
 def test_transform_keeps_a_constant_feature_at_zero_and_what_is_missing_missing(values, scaler):
     values[50:, 2] = 1000
     values[60, 2] = np.nan
-    scaled = scaler.transform(values)[:, 2]
-    assert (scaled[:60] == 0).all()
-    assert np.isnan(scaled[60])
+    found = scaled(scaler, series_of(values))[0][:, 2]
+    assert (found[:60] == 0).all()
+    assert np.isnan(found[60])
 
 
-def test_inverse_transform_takes_quantiles(scaler):
-    quantiles = np.random.default_rng(5).normal(size=(2, 7, 1, 3))
-    original = scaler.inverse_transform(quantiles, [1])
-    np.testing.assert_allclose(original, quantiles * scaler.std[1] + scaler.mean[1], rtol=1e-6)
+def test_quantiles_are_in_units_of_the_data(values, scaler):
+    quantiles = np.random.default_rng(5).normal(size=(2, 7, 2, 3))
+    original = scaled(scaler, series_of(values))[1].original(quantiles, np.array([4, 9]))
+    for i in range(2):
+        expected = quantiles[:, :, i] * scaler.std[i] + scaler.mean[i]
+        np.testing.assert_allclose(original[:, :, i], expected, rtol=1e-6)
+
+
+PANEL = np.array(
+    [[1, 9], [3, 9], [5, 9], [80, 2], [40, 4], [7, 0], [7, 1], [1.001, 5], [1, 7]], dtype=float
+)
+LENGTHS, TRAIN = (3, 2, 2, 2), (slice(0, 2), slice(3, 5), slice(5, 7), slice(7, 9))
+
+
+@pytest.fixture
+def panel():
+    """Return four series, of which the last hardly changes, and their scaler."""
+    series = series_of(PANEL, LENGTHS, targets=("y",))
+    scaler = fit_scaler(series.values, TRAIN, FEATURES[:2])
+    return series, replace(scaler, series=fit_series_scales(series, TRAIN))
+
+
+def test_targets_of_a_panel_are_scaled_by_their_series(panel):
+    series, scaler = panel
+    found, scales = scaled(scaler, series)
+    # Of the third nothing changes in its train rows: it has the median of 1, 20 and .0005, the
+    # fourth a hundredth of that.
+    np.testing.assert_allclose(scales.std[:, 0], [1, 20, 1, 0.01])
+    np.testing.assert_allclose(scales.mean[:, 0], [2, 60, 7, 1.0005])
+    np.testing.assert_allclose(found[:, 0], [-1, 1, 3, 1, -1, 0, 0, 0.05, -0.05], atol=1e-5)
+    other = (PANEL[:, 1] - scaler.mean[1]) / scaler.std[1]
+    np.testing.assert_allclose(found[:, 1], other, rtol=1e-5)
+    rows = np.arange(len(PANEL))
+    original = scales.original(found[:, None, :1], rows)
+    np.testing.assert_allclose(original.ravel(), PANEL[:, 0], atol=1e-5)
+    sizes = scales.sizes(rows).ravel()
+    np.testing.assert_allclose(sizes, np.repeat([1, 20, 1, 0.01], LENGTHS) / scaler.std[0])
+
+
+def test_a_series_that_was_not_trained_with_is_measured_before_its_first_origin(panel):
+    _, scaler = panel
+    values = np.array([[99, 0], [10, 0], [20, 0], [30, 0], [77, 0], [4, 0], [6, 0], [8, 0]])
+    series = replace(series_of(values, (5, 3), targets=("y",)), series_ids=("new", "b"))
+    mean, std = scaler.series.of(series, np.array([4]), lookback=3)
+    np.testing.assert_allclose(mean, [[20], [60]])
+    np.testing.assert_allclose(std, [[np.std([10, 20, 30])], [20]])
+    mean, std = scaler.series.of(series, np.array([7]), lookback=3)
+    np.testing.assert_allclose(mean[0], np.mean([99, 10, 20]))
+
+
+def test_a_panel_in_which_no_series_changes_has_a_scale():
+    series = series_of(np.array([[1.0], [1.0], [5.0], [5.0]]), (2, 2), targets=("y",))
+    scales = fit_series_scales(series, (slice(0, 2), slice(2, 2)))  # the second without train rows
+    np.testing.assert_array_equal(scales.std, np.ones((2, 1)))
+    np.testing.assert_array_equal(scales.mean, np.ones((2, 1)))
+
+
+def test_scales_of_series_survive_json(panel):
+    _, scaler = panel
+    again = Scaler.from_json(json.loads(json.dumps(scaler.to_json())))
+    assert isinstance(again.series, SeriesScales)
+    assert again.to_json() == scaler.to_json()
 
 
 def test_scaler_survives_json(scaler):
@@ -90,15 +176,13 @@ def test_check_targets_refuses_a_target_that_is_constant_or_missing(values, scal
 
 def test_scaler_does_not_depend_on_the_offsets():
     data = 1e9 + np.sin(np.arange(61.0))[:, None]
-    scaled, scalers = [], []
+    found, scalers = [], []
     for offset in (1e9, 1e9 - 0.7, 1e9 + 1.3):
-        offsets = np.array([offset])
-        values = (data - offsets).astype(np.float32)
-        scalers.append(fit_scaler(values, [slice(0, 61)], ["y"], offsets=offsets))
-        scaled.append(scalers[0].transform(values, offsets=offsets))
+        series = series_of(data - offset, offset=offset, targets=("y",))
+        scalers.append(fit_scaler(series.values, [slice(0, 61)], ["y"], offsets=series.offsets))
+        found.append(scaled(scalers[0], series))
     for i in range(3):
         np.testing.assert_allclose(scalers[i].mean, data.mean(), rtol=0, atol=1e-6)
-        np.testing.assert_allclose(scaled[i], scaled[0], atol=1e-5)
-        original = scalers[0].inverse_transform(scaled[i], [0])
-        assert original.dtype == np.float64
-        np.testing.assert_allclose(original, data, rtol=0, atol=1e-5)
+        np.testing.assert_allclose(found[i][0], found[0][0], atol=1e-5)
+        original = found[0][1].original(found[i][0][:, None], np.arange(61))
+        np.testing.assert_allclose(original[:, 0], data, rtol=0, atol=1e-5)

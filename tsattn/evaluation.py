@@ -101,7 +101,7 @@ def evaluate_fitted(
     for index, batch, outputs in run_batches(fitted.model, windows):
         found = point_and_quantiles(outputs[FORECAST], fitted.quantile_levels)
         forecast = Forecast.of_scaled(
-            fitted.scaler, windows.origins[index], *found, fitted.quantile_levels
+            fitted.schema.targets, windows, index, *found, fitted.quantile_levels
         )
         forecast = replace(forecast, actual=scores.added(index, batch, found[0]))
         kept.add(index, intervals.added(index, batch.inputs, forecast) if intervals else forecast)
@@ -131,7 +131,7 @@ class _ScoresOfAll:
 
     def added(self, index: slice, batch: WindowBatch, point: np.ndarray) -> np.ndarray:
         """Score the next windows; return their actual values in original units."""
-        actual = self._original(batch.targets)
+        actual = self._windows.original(batch.targets, index)
         points = {MODEL: point}
         points |= {
             name: baseline(self._windows, index, batch)
@@ -139,11 +139,8 @@ class _ScoresOfAll:
         }
         for name, scaled in points.items():
             self._sums[name]["scaled"].add(scaled, batch.targets)
-            self._sums[name]["original"].add(self._original(scaled), actual)
+            self._sums[name]["original"].add(self._windows.original(scaled, index), actual)
         return actual
-
-    def _original(self, scaled: np.ndarray) -> np.ndarray:
-        return self._fitted.scaler.inverse_transform(scaled, range(self._windows.num_targets))
 
     def together(self) -> dict[str, dict[str, Scores]]:
         """Return the scores by forecaster, then by unit."""
@@ -186,7 +183,7 @@ class _Intervals:
         series: TimeSeries,
         windows: Windows,
     ) -> None:
-        self._levels = calibration.levels
+        self._levels, self._windows = calibration.levels, windows
         self._bounds = FollowedIntervals(calibration, windows.origins, series.borders).bounds
         self.followed = IntervalSum(calibration.levels, fitted.schema.targets)
         self.unfollowed = IntervalSum(calibration.levels, fitted.schema.targets)
@@ -195,7 +192,8 @@ class _Intervals:
         """Return the forecasts of the next windows with their intervals."""
         assert forecast.actual is not None
         found = (forecast.forecast, forecast.quantiles, forecast.actual)
-        (lower, upper), as_calibrated = self._bounds(index, inputs, *found)
+        sizes = self._windows.sizes(index)
+        (lower, upper), as_calibrated = self._bounds(index, inputs, sizes, *found)
         self.followed.add(lower, upper, forecast.actual)
         self.unfollowed.add(*as_calibrated, forecast.actual)
         return replace(forecast, levels=self._levels, lower=lower, upper=upper)

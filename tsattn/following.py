@@ -51,6 +51,7 @@ class FollowedIntervals:
         self,
         index: slice,
         inputs: np.ndarray,
+        sizes: np.ndarray,
         forecast: np.ndarray,
         quantiles: np.ndarray | None,
         actual: np.ndarray,
@@ -62,11 +63,12 @@ class FollowedIntervals:
         Args:
             index: Which of the windows they are, beginning where the last ones ended.
             inputs: (windows, lookback, features) scaled, the targets first.
+            sizes: (windows, targets), see `Calibration.intervals`.
             forecast: (windows, horizon, targets) in units of the data.
             quantiles: (windows, horizon, targets, quantiles), of a quantile head.
             actual: (windows, horizon, targets); has a say in the bounds of later windows only.
         """
-        bounds = self._calibration.intervals(inputs, forecast, quantiles)
+        bounds = self._calibration.intervals(inputs, sizes, forecast, quantiles)
         enough = _factors_that_hold(forecast, actual, *bounds)
         factors = []
         for number, least in zip(range(index.start, index.stop), enough, strict=True):

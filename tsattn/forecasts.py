@@ -8,8 +8,8 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from tsattn.data.scaling import Scaler
 from tsattn.data.series import NO_ID, TimeSeries
+from tsattn.data.windows import Windows
 
 FLOAT_FORMAT = "%.12g"
 
@@ -45,20 +45,20 @@ class Forecast:
     @classmethod
     def of_scaled(
         cls,
-        scaler: Scaler,
-        origins: np.ndarray,
+        targets: tuple[str, ...],
+        windows: Windows,
+        index: slice,
         point: np.ndarray,
         quantiles: np.ndarray | None,
         quantile_levels: tuple[float, ...],
     ) -> "Forecast":
         """Return scaled forecasts in original units; see `point_and_quantiles`."""
-        columns = range(point.shape[2])
         return cls(
-            targets=scaler.features[: len(columns)],
-            origins=origins,
-            forecast=scaler.inverse_transform(point, columns),
+            targets=targets,
+            origins=windows.origins[index],
+            forecast=windows.original(point, index),
             quantile_levels=quantile_levels,
-            quantiles=None if quantiles is None else scaler.inverse_transform(quantiles, columns),
+            quantiles=None if quantiles is None else windows.original(quantiles, index),
         )
 
     @classmethod

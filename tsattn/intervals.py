@@ -21,18 +21,23 @@ class Calibration:
     """How far the truth lay from the forecasts of validation windows, for each level.
 
     An interval reaches from the forecast (of a quantile head: from its quantiles) by a radius times
-    the difficulty of the window, which is 1 where the window is as restless as is typical.
+    the difficulty of the window, which is 1 where the window is as restless as is typical. Of a
+    panel it is times the size of the series, its scale beside the common one, too.
     """
 
     levels: tuple[float, ...]  # in percent, rising
-    radii: np.ndarray  # (levels, horizon, targets) in units of the data
+    radii: np.ndarray  # (levels, horizon, targets) in units of the data, for a size of 1
     typical: np.ndarray  # (measures, targets): mean restlessness of the windows, scaled units
     seasonality: int
     num_windows: int
     quantile_levels: tuple[float, ...] = ()
 
     def intervals(
-        self, inputs: np.ndarray, forecast: np.ndarray, quantiles: np.ndarray | None = None
+        self,
+        inputs: np.ndarray,
+        sizes: np.ndarray,
+        forecast: np.ndarray,
+        quantiles: np.ndarray | None = None,
     ) -> tuple[np.ndarray, np.ndarray]:
         """Return the lower and upper bounds: (windows, horizon, targets, levels) each.
 
@@ -40,11 +45,12 @@ class Calibration:
 
         Args:
             inputs: (windows, lookback, features) scaled, the targets first.
+            sizes: (windows, targets) scale of the series of each window beside the common one.
             forecast: (windows, horizon, targets) in units of the data.
             quantiles: (windows, horizon, targets, quantiles), of a quantile head.
         """
         measured = restlessness(inputs, forecast.shape[2], self.seasonality)
-        scale = difficulty(measured, self.typical)[:, None]  # (windows, 1, targets)
+        scale = (difficulty(measured, self.typical) * sizes)[:, None]  # (windows, 1, targets)
         lower, upper = [forecast], [forecast]
         for level, radius in zip(self.levels, self.radii, strict=True):
             low, high = base_bounds(forecast, quantiles, self.quantile_levels, level)
@@ -68,6 +74,7 @@ class Calibration:
 
 def calibrate(
     measured: np.ndarray,
+    sizes: np.ndarray,
     actual: np.ndarray,
     forecast: np.ndarray,
     quantiles: np.ndarray | None = None,
@@ -81,13 +88,14 @@ def calibrate(
 
     At each horizon step and for each target, the radius of a level is the score of the rank that
     `conformal_rank` gives. A score is how far the truth lies outside the bounds of the forecast,
-    divided by the difficulty of the window; it is negative inside.
+    divided by the difficulty of the window and its size; it is negative inside.
 
     The errors of windows that overlap go together, the more so the farther ahead they are: at
     horizon step h, windows whose origins lie within h / `STEPS_APART` rows count as one.
 
     Args:
         measured: (windows, measures, targets) as `restlessness` returns it.
+        sizes: (windows, targets), see `Calibration.intervals`.
         actual: (windows, horizon, targets) in units of the data.
         forecast: (windows, horizon, targets) in units of the data.
         quantiles: (windows, horizon, targets, quantiles) in units of the data.
@@ -98,7 +106,7 @@ def calibrate(
     """
     typical = measured.mean(axis=0)
     typical = np.where(typical > 0, typical, 1.0)
-    scale = difficulty(measured, typical)[:, None]  # (windows, 1, targets)
+    scale = (difficulty(measured, typical) * sizes)[:, None]  # (windows, 1, targets)
     rows_apart = [-(-step // STEPS_APART) for step in range(1, actual.shape[1] + 1)]
     apart = {rows: len(np.unique(origins // rows)) for rows in set(rows_apart)}
     radii = []

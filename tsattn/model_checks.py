@@ -18,6 +18,7 @@ from tsattn.data.calendar import calendar_names
 from tsattn.data.frequency import step_seconds
 from tsattn.data.scaling import Scaler
 from tsattn.data.schema import Schema
+from tsattn.data.series_scales import SeriesScales
 from tsattn.errors import ModelDirectoryError, UsageError
 from tsattn.intervals import Calibration, num_measures
 from tsattn.option_checks import check_options, parse_levels, parse_quantile_levels
@@ -155,11 +156,24 @@ def checked_scaler(content: dict[str, Any], schema: Schema) -> tuple[Scaler, np.
         is_vector = values.shape == (len(schema.features),)
         _require(is_vector and bool(np.isfinite(values).all()), f"{name} is not a number for each")
     _require(bool((scaler.std > 0).all()), "std is not positive")
+    if scaler.series is not None:
+        _require(schema.id_column is not None, "scales of series are of a panel only")
+        _check_series_scales(scaler.series, len(schema.targets))
     naive_mae = np.array(content["seasonal_naive_mae"], dtype=np.float64)  # NaN where null
     is_vector = naive_mae.shape == (len(schema.targets),)
     is_error = is_vector and not (np.isinf(naive_mae) | (naive_mae < 0)).any()
     _require(is_error, "seasonal_naive_mae is not an error for each target")
     return scaler, naive_mae
+
+
+def _check_series_scales(scales: SeriesScales, num_targets: int) -> None:
+    ids = scales.series_ids
+    _require(all(isinstance(name, str) for name in ids), "an id of a series is no text")
+    _require(0 < len(set(ids)) == len(ids), "a series is named twice, or none is")
+    for values in (scales.mean, scales.std):
+        is_table = values.shape == (len(ids), num_targets)
+        _require(is_table and bool(np.isfinite(values).all()), "a scale of a series is no number")
+    _require(bool((scales.std > 0).all()), "the std of a series is not positive")
 
 
 def checked_linear(path: Path, options: FitOptions, schema: Schema) -> LinearBaseline:

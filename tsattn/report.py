@@ -221,11 +221,10 @@ def example_windows(
     picks = of_one[np.unique(spread)]
     windows = replace(evaluation.windows, origins=forecast.origins[picks])
     batch = windows.gather(slice(None))
-    columns = range(windows.num_targets)
     examples = forecast.take(picks).to_frame(series)
     for name, baseline in fitted.baselines(series).items():
         scaled = baseline(windows, slice(0, len(windows)), batch)
-        values = fitted.scaler.inverse_transform(scaled, columns)
+        values = windows.original(scaled, slice(None))
         table = forecast.take(picks, forecast=values).to_frame(series)
         examples[name] = table["forecast"].to_numpy()
     steps = min(windows.lookback, max(2 * windows.horizon, 24))

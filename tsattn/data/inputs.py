@@ -23,7 +23,8 @@ def scaled_windows(
         horizon: Steps ahead to forecast.
     """
     schema = series.schema
-    values = scaler.transform(series.values, offsets=series.offsets)
+    scales = scaler.target_scales(series, origins, lookback)
+    values = scaler.transform(series, scales)
     known = values[:, len(schema.features) - len(schema.future_covariates) :]
     calendar = calendar_features(series.times, schema.calendar or ())
     return make_windows(
@@ -33,4 +34,5 @@ def scaled_windows(
         num_targets=len(schema.targets),
         future_values=np.concatenate([known, calendar], axis=1),
         origins=origins,
+        scales=scales,
     )

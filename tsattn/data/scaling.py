@@ -7,6 +7,8 @@ from typing import Any
 
 import numpy as np
 
+from tsattn.data.series import TimeSeries
+from tsattn.data.series_scales import SeriesScales, TargetScales
 from tsattn.errors import DataError
 
 
@@ -14,7 +16,8 @@ from tsattn.errors import DataError
 class Scaler:
     """Mean and standard deviation of each feature; a constant feature is scaled to zeros.
 
-    The level of a drifting feature carries over from window to window, see `fit_scaler`.
+    The level of a drifting feature carries over from window to window, see `fit_scaler`. Targets of
+    a panel are scaled by those of their series.
     """
 
     features: tuple[str, ...]
@@ -22,36 +25,37 @@ class Scaler:
     std: np.ndarray  # (features,) float64, 1 where the feature is constant
     constant: tuple[str, ...] = ()
     drifting: tuple[str, ...] = ()
+    series: SeriesScales | None = None  # of a panel
 
-    def transform(self, values: np.ndarray, *, offsets: np.ndarray | None = None) -> np.ndarray:
-        """Return values scaled, as a new float32 array.
+    def target_scales(self, series: TimeSeries, origins: np.ndarray, lookback: int) -> TargetScales:
+        """Return the scales of the targets of some series; see `SeriesScales.of`."""
+        num_targets = len(series.schema.targets)
+        if self.series is None:
+            size = (len(series.series_ids), num_targets)
+            mean = np.broadcast_to(self.mean[:num_targets], size)
+            std = np.broadcast_to(self.std[:num_targets], size)
+        else:
+            mean, std = self.series.of(series, origins, lookback)
+        return TargetScales(
+            mean=mean, std=std, common_std=self.std[:num_targets], borders=series.borders
+        )
 
-        Args:
-            values: (rows, features), less their offsets.
-            offsets: (features,) float64, see `TimeSeries`; zeros if None.
-        """
-        if offsets is None:
-            offsets = np.zeros(len(self.mean))
+    def transform(self, series: TimeSeries, targets: TargetScales) -> np.ndarray:
+        """Return the values of some series scaled: (rows, features) float32."""
+        values, num_targets = series.values, targets.mean.shape[1]
         scaled = np.empty(values.shape, dtype=np.float32)
         for i in range(values.shape[1]):  # one column at a time keeps the float64 copies small
-            scaled[:, i] = (values[:, i] - (self.mean[i] - offsets[i])) / self.std[i]
+            if i < num_targets:
+                parts, means, stds = series.parts, targets.mean[:, i], targets.std[:, i]
+            else:
+                parts, means, stds = [slice(None)], self.mean[i : i + 1], self.std[i : i + 1]
+            for part, mean, std in zip(parts, means - series.offsets[i], stds, strict=True):
+                scaled[part, i] = (values[part, i] - mean) / std
         for i, name in enumerate(self.features):
             if name in self.constant:
                 # A model knows nothing of values it never saw change. NaN stays NaN.
                 scaled[:, i] *= 0
         return scaled
-
-    def inverse_transform(self, values: np.ndarray, columns: Sequence[int]) -> np.ndarray:
-        """Return scaled values in original units, in float64.
-
-        Args:
-            values: (..., columns) or, with quantiles, (..., columns, quantiles).
-            columns: which features the columns are.
-        """
-        mean, std = self.mean[list(columns)], self.std[list(columns)]
-        if values.ndim == 4:  # (windows, horizon, targets, quantiles)
-            mean, std = mean[:, None], std[:, None]
-        return np.asarray(values * std + mean, dtype=np.float64)
 
     def to_json(self) -> dict[str, Any]:
         """Return the scaler as JSON-ready values."""
@@ -61,6 +65,7 @@ class Scaler:
             "std": self.std.tolist(),
             "constant": list(self.constant),
             "drifting": list(self.drifting),
+            **({} if self.series is None else {"series": self.series.to_json()}),
         }
 
     @classmethod
@@ -72,6 +77,7 @@ class Scaler:
             std=np.array(content["std"], dtype=np.float64),
             constant=tuple(content["constant"]),
             drifting=tuple(content["drifting"]),
+            series=SeriesScales.from_json(content["series"]) if "series" in content else None,
         )
 
 

@@ -1,24 +1,21 @@
-"""What the one scale of a feature, the standard deviation of its train rows, does not suit."""
+"""Values that lie far from all others."""
 
 from collections.abc import Sequence
 
 import numpy as np
 import pandas as pd
 
-from tsattn.config import listed
 from tsattn.data.series import TimeSeries
 from tsattn.errors import DataError
 
 _FAR, _TOO_FAR = 50.0, 1e5  # times the spread of the middle half of the rows
-_SMALL = 0.05  # times the standard deviation of all rows
 _OF_NORMAL = 1.349  # quartiles of a normal distribution are so many standard deviations apart
 
 
 def notes_on_spreads(series: TimeSeries, rows: Sequence[slice], source: str) -> list[str]:
-    """Return notes on values far from all others, and on series that change far less than others.
+    """Return notes on values far from all others of their series, over the given rows.
 
-    Both are measured within each series, over the given rows; where the middle half of a series is
-    one value, what is far from it is not known.
+    Where the middle half of a series is one value, what is far from it is not known.
 
     Args:
         series: What is forecast.
@@ -52,15 +49,6 @@ def notes_on_spreads(series: TimeSeries, rows: Sequence[slice], source: str) -> 
                     "Correct it, or leave it empty with --fill."
                 )
             notes.append(f"{source}: {found}; correct it, or leave it empty with --fill")
-        small = numbers[(stds > 0) & (stds < _SMALL * np.nanstd(column))]
-        if is_target and len(small):
-            notes.append(
-                f"{source}: {name!r} changes by less than {_SMALL:.0%} of what it does in all rows "
-                f"together in {len(small):,} of {len(rows):,} series "
-                f"({listed([names[n] for n in small])}): one scale is for all, and forecasts of "
-                "these may be far off; fit series of one size together, or forecast what part of "
-                "its level each is at"
-            )
     return notes
 
 

@@ -1,7 +1,7 @@
 """Windows over a series: indices into its rows, gathered batch by batch."""
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import NamedTuple
 
 import numpy as np
@@ -9,6 +9,7 @@ import numpy as np
 from tsattn.config import FitOptions, require
 from tsattn.data.frequency import step_seconds
 from tsattn.data.series import TimeSeries
+from tsattn.data.series_scales import TargetScales
 from tsattn.errors import DataError
 
 _DAY = 86_400
@@ -32,6 +33,7 @@ class Windows:
     lookback: int
     horizon: int
     num_targets: int
+    scales: TargetScales | None = None  # of values that were scaled
 
     def __len__(self) -> int:
         return len(self.origins)
@@ -55,14 +57,17 @@ class Windows:
 
     def take(self, index: np.ndarray | slice) -> "Windows":
         """Return the windows of an index, over the same rows."""
-        return Windows(
-            values=self.values,
-            future_values=self.future_values,
-            origins=self.origins[index],
-            lookback=self.lookback,
-            horizon=self.horizon,
-            num_targets=self.num_targets,
-        )
+        return replace(self, origins=self.origins[index])
+
+    def original(self, scaled: np.ndarray, index: np.ndarray | slice) -> np.ndarray:
+        """Return what was scaled as their targets in units of the data, see `TargetScales`."""
+        assert self.scales is not None
+        return self.scales.original(scaled, self.origins[index])
+
+    def sizes(self, index: np.ndarray | slice) -> np.ndarray:
+        """Return the scales of their targets beside the common ones: (windows, targets)."""
+        assert self.scales is not None
+        return self.scales.sizes(self.origins[index])
 
     def spread(self, count: int) -> "Windows":
         """Return at most `count` evenly spaced windows."""
@@ -85,6 +90,7 @@ def make_windows(
     future_values: np.ndarray | None = None,
     origins: np.ndarray | None = None,
     stride: int = 1,
+    scales: TargetScales | None = None,
 ) -> Windows:
     """Cut an array into windows of `lookback` past and `horizon` target steps.
 
@@ -96,6 +102,7 @@ def make_windows(
         future_values: (rows, future_features) numbers known ahead.
         origins: rows of the first target steps; every `stride` rows if None.
         stride: rows between consecutive origins.
+        scales: of values that were scaled.
 
     Raises:
         DataError: the rows have no room for one window.
@@ -117,6 +124,7 @@ def make_windows(
         lookback=lookback,
         horizon=horizon,
         num_targets=values.shape[1] if num_targets is None else num_targets,
+        scales=scales,
     )
 
 

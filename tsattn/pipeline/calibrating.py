@@ -49,8 +49,10 @@ def _calibration(
     ]
     if not enough:
         return None, notes
+    windows = replace(val.windows, origins=forecast.origins)
     calibration = calibrate(
-        _measured(replace(val.windows, origins=forecast.origins), season),
+        _measured(windows, season),
+        windows.sizes(slice(None)),
         forecast.actual,
         forecast.forecast,
         forecast.quantiles,

@@ -230,9 +230,11 @@ def run(
         if reasons is not None:
             reasons.add(batch, outputs)
         scaled = point_and_quantiles(outputs[FORECAST], levels)
-        part = Forecast.of_scaled(fitted.scaler, origins[index], *scaled, levels)
+        part = Forecast.of_scaled(fitted.schema.targets, windows, index, *scaled, levels)
         if calibration is not None:
-            lower, upper = calibration.intervals(batch.inputs, part.forecast, part.quantiles)
+            sizes = windows.sizes(index)
+            found = (part.forecast, part.quantiles)
+            lower, upper = calibration.intervals(batch.inputs, sizes, *found)
             if factors is not None:
                 lower, upper = stretched(part.forecast, lower, upper, factors[index])
             part = replace(part, levels=calibration.levels, lower=lower, upper=upper)

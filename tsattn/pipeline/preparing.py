@@ -13,6 +13,7 @@ from tsattn.data.inputs import scaled_windows
 from tsattn.data.scaling import Scaler, check_targets, fit_scaler
 from tsattn.data.schema import Schema
 from tsattn.data.series import TimeSeries
+from tsattn.data.series_scales import fit_series_scales
 from tsattn.data.skipping import Faults
 from tsattn.data.splits import Split, split_series
 from tsattn.data.spreads import notes_on_spreads
@@ -153,9 +154,12 @@ def _settle(options: FitOptions, series: TimeSeries) -> tuple[FitOptions, list[s
 
 def _fit_scaler(series: TimeSeries, split: Split, options: FitOptions) -> Scaler:
     lookback, features = options.lookback or 1, series.schema.features
-    return fit_scaler(
+    scaler = fit_scaler(
         series.values, split.train, features, lookback=lookback, offsets=series.offsets
     )
+    if series.schema.id_column is None:
+        return scaler
+    return replace(scaler, series=fit_series_scales(series, split.train))
 
 
 def _check_constant(scaler: Scaler, series: TimeSeries) -> list[str]:

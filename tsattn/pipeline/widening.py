@@ -139,12 +139,12 @@ def _last_factors(
         return np.ones((len(calibration.levels), num_targets))
     followed = FollowedIntervals(calibration, origins, series.borders)
     windows = fitted.windows(extended, origins)
-    levels, scaler = fitted.quantile_levels, fitted.scaler
+    levels, targets = fitted.quantile_levels, fitted.schema.targets
     # In Keras one size for all series, so that nothing is compiled twice.
     size = len(origins) if isinstance(fitted.model, OnnxForecaster) else -(-rows // stride)
     for index, batch, outputs in run_batches(fitted.model, windows, size):
         scaled = point_and_quantiles(outputs[FORECAST], levels)
-        made = Forecast.of_scaled(scaler, origins[index], *scaled, levels)
-        actual = scaler.inverse_transform(batch.targets, range(num_targets))
-        followed.bounds(index, batch.inputs, made.forecast, made.quantiles, actual)
+        made = Forecast.of_scaled(targets, windows, index, *scaled, levels)
+        found = (made.forecast, made.quantiles, windows.original(batch.targets, index))
+        followed.bounds(index, batch.inputs, windows.sizes(index), *found)
     return followed.factors_at(end)
