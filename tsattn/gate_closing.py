@@ -61,15 +61,15 @@ def close_needless_gates(
             gate.close(closed[first : first + bias.size].reshape(bias.shape))
             first += bias.size
 
-    def losses() -> np.ndarray:
-        return np.array([validation_loss(model, part, loss).loss for part in (train, val)])
+    def loss_of(part: Windows) -> float:
+        return validation_loss(model, part, loss).loss
 
-    allowed = MAY_COST * losses()
+    allowed = [(part, MAY_COST * loss_of(part)) for part in (train, val)]
     count, too_many = _num_closed(gates), len(order)
     while too_many - count > max(len(order) // _PARTS, 1):
         middle = (count + too_many) // 2
         close_first(middle)
-        if (losses() <= allowed).all():
+        if all(loss_of(part) <= most for part, most in allowed):
             count = middle
         else:
             too_many = middle
