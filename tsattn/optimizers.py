@@ -35,8 +35,8 @@ def make_optimizer(
         return keras.optimizers.Adam(learning_rate, global_clipnorm=clip_norm)
     return MatrixOptimizer(
         learning_rate,
-        weight_decay=0.0,
-        adam_weight_decay=0.0,
+        weight_decay=None,
+        adam_weight_decay=None,
         global_clipnorm=clip_norm,
         # Tables of numbers that are learnt each by itself.
         exclude_layers=[f"^{re.escape(gate.name)}/" for gate in all_gates(model)],
