@@ -63,6 +63,13 @@ def test_schema_survives_json(table):
     assert Schema.from_json(json.loads(json.dumps(schema.to_json()))) == schema
 
 
+@pytest.mark.parametrize("name", ["ts", "dt", "open_time", "UnixTime"])
+def test_infer_schema_finds_epoch_times_by_their_name(table, name):
+    table[name] = 1_600_000_000_000 + 3_600_000 * np.arange(len(table))
+    schema, _ = schema_of(table.drop(columns="time"))
+    assert schema.time_columns == (name,)
+
+
 def test_infer_schema_numbers_rows_without_a_time(table):
     schema, notes = schema_of(table.drop(columns="time"))
     assert schema.time_columns == ()

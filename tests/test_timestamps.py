@@ -64,6 +64,17 @@ def test_parse_times_reads_quarters():
     np.testing.assert_array_equal(times, pd.date_range("2020-01-01", periods=5, freq="QS"))
 
 
+@pytest.mark.parametrize("form", ["%G-W%V", "%GW%V", "%G-W%V-1"])
+def test_parse_times_reads_weeks_as_their_mondays(form):
+    weeks = pd.date_range("2019-12-16", periods=60, freq="W-MON")  # 2020 has 53
+    np.testing.assert_array_equal(parsed(written(weeks, form))[0], weeks)
+
+
+def test_parse_times_locates_what_is_no_week():
+    with pytest.raises(DataError, match="'2020-W54' at row 2"):
+        parsed(["2020-W01", "2020-W02", "2020-W54", "2020-W04"])
+
+
 def test_parse_times_reads_dates_without_leading_zeros():
     times, _ = parsed([f"{time.year}/{time.month}/{time.day} {time.hour}:00" for time in HOURS])
     np.testing.assert_array_equal(times, HOURS)

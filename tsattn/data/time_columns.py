@@ -18,7 +18,9 @@ COMPONENTS = {
     "minute": ("minute", "min"),
     "second": ("second", "sec"),
 }
-_NAME_PARTS = {"time", "date", "datetime", "timestamp", "utc", "epoch", "unix"}
+_NAME_PARTS = {
+    "time", "date", "datetime", "timestamp", "utc", "epoch", "unix", "unixtime", "ts", "dt", "ds",
+}  # fmt: skip
 _CLOCK_NAMES = ("time", "hour", "clock")
 _CLOCK_PARTS = ("hour", "minute", "second")
 
@@ -74,7 +76,7 @@ def looks_like_dates(column: pd.Series, name: str) -> bool:
     if types.is_bool_dtype(column) or types.is_complex_dtype(column):
         return False
     if types.is_numeric_dtype(column):
-        kind = numeric_kind(column) if _NAME_PARTS & _words(name) or name == "ds" else None
+        kind = numeric_kind(column) if _NAME_PARTS & _words(name) else None
         return kind is not None and (kind != "number" or name.lower() in TIME_NAMES)
     sample = column.dropna().head(20).astype(str).str.strip()
     return len(sample) > 0 and all(candidate_formats(plain) for plain in plain_text(sample)[0])

@@ -29,12 +29,15 @@ _TIME = re.compile(
 )
 _CLOCK = re.compile(r"^\d{1,2}([:.])\d{2}(\1\d{2})?( ?[AaPp][Mm])?$")
 _QUARTER = re.compile(r"^(\d{4})[- ]?Q([1-4])$")
+_WEEK = re.compile(r"^(\d{4})-?W(\d{2})(?:-?1)?$")  # of ISO 8601, or its Monday
 
 
 def candidate_formats(text: str) -> list[str]:
     """Return the strptime formats that one timestamp may be written in."""
     if _QUARTER.match(text):
         return ["%Y-%m"]  # what `plain_text` makes of it
+    if _WEEK.match(text):
+        return ["%G-W%V-%u"]
     for pattern, formats in _DATES:
         match = pattern.match(text)
         if not match:
@@ -76,8 +79,8 @@ def _with_colons(match: re.Match[str]) -> str:
 def plain_text(text: pd.Series) -> tuple[pd.Series, pd.Series | None]:
     """Return timestamps in a form strptime knows, and which are at hour 24, if any.
 
-    A quarter becomes its first month, the names UTC and GMT become Z, and hour 24 becomes hour 0,
-    to which the caller adds a day.
+    A quarter becomes its first month, a week its Monday, the names UTC and GMT become Z, and hour
+    24 becomes hour 0, to which the caller adds a day.
     """
     text = text.astype(str).str.strip()
     sample = text.head(MAX_FORMAT_SAMPLE)
@@ -87,6 +90,8 @@ def plain_text(text: pd.Series) -> tuple[pd.Series, pd.Series | None]:
         # Rows that are no quarter keep their text, for the error that locates them.
         known = quarter[0] + "-" + month.astype("Int64").astype(str).str.zfill(2)
         return text.where(quarter[0].isna(), known), None
+    if sample.str.match(_WEEK.pattern).all():
+        return text.str.replace(_WEEK.pattern, r"\1-W\2-1", regex=True), None
     if sample.str.contains(r" ?(?:UTC|GMT)$").any():
         text = text.str.replace(r" ?(?:UTC|GMT)$", "Z", regex=True)
     is_late = text.str.contains(r"[T ]24:00", regex=True)
