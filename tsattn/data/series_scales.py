@@ -68,8 +68,9 @@ class SeriesScales:
         mean, std = self.mean[found], self.std[found]
         new = np.flatnonzero(found < 0)
         if len(new):
-            rows = [_first_window(series.parts[i], origins, lookback) for i in new]
-            mean[new], std[new] = _measured(series, rows, np.median(self.std, axis=0))
+            rows = _first_windows(series, origins, lookback)
+            measured = _measured(series, [rows[i] for i in new], np.median(self.std, axis=0))
+            mean[new], std[new] = measured
         return mean, std
 
     def to_json(self) -> dict[str, Any]:
@@ -125,8 +126,14 @@ def _measured(
     return mean.fillna(mean.mean()).to_numpy(), np.maximum(std.to_numpy(), _LEAST * typical)
 
 
-def _first_window(part: slice, origins: np.ndarray, lookback: int) -> slice:
-    """Return the lookback of the first window of a series; its first rows if it has none."""
-    of_series = origins[(part.start <= origins) & (origins < part.stop)]
-    start = int(of_series.min()) - lookback if len(of_series) else part.start
-    return slice(start, min(start + lookback, part.stop))
+def _first_windows(series: TimeSeries, origins: np.ndarray, lookback: int) -> list[slice]:
+    """Return the lookback of the first window of each series; first rows where there is none."""
+    origins = np.sort(origins)
+    rows = []
+    for part, number in zip(
+        series.parts, np.searchsorted(origins, series.borders[:-1]), strict=True
+    ):
+        has_window = number < len(origins) and origins[number] < part.stop
+        start = int(origins[number]) - lookback if has_window else part.start
+        rows.append(slice(start, min(start + lookback, part.stop)))
+    return rows
