@@ -100,6 +100,24 @@ def test_every_series_is_learnt_and_forecast_at_its_own_size(tmp_path) -> None:
     pd.testing.assert_frame_equal(found["apart"], expected, rtol=1e-4)
 
 
+def test_a_series_that_was_not_trained_with_is_scored_as_it_is_forecast(panel_model) -> None:
+    """Each of its windows is scaled by itself, whatever was before and comes after."""
+    frame = panel_frame("az", 80).dropna().reset_index(drop=True)
+    is_new = frame["town"] == "z"
+    frame.loc[is_new, "load"] *= np.where(np.arange(is_new.sum()) < 40, 0.001, 1000.0)
+    found = evaluate(panel_model, frame)
+    scored = found.evaluation.forecast.to_frame(found.series)
+    for origin in (20, 41, 60):
+        rows = frame[is_new].iloc[: origin + 3].copy()
+        rows.iloc[origin:, rows.columns.get_loc("load")] = np.nan
+        forecast = predict(panel_model, rows)
+        at = (scored["series_id"] == "z") & (scored["origin_time"] == forecast["time"].min())
+        names = ["forecast", "time", "horizon_step"]
+        pd.testing.assert_frame_equal(
+            scored.loc[at, names].reset_index(drop=True), forecast[names], rtol=1e-5
+        )
+
+
 @pytest.mark.parametrize(
     "columns",
     [

@@ -7,6 +7,8 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from tsattn.baselines import seasonal_naive
+from tsattn.data.inputs import scaled_windows
 from tsattn.data.scaling import Scaler, check_targets, fit_scaler
 from tsattn.data.schema import Schema
 from tsattn.data.series import TimeSeries
@@ -32,7 +34,7 @@ def series_of(values, lengths=None, offset=0.0, targets=("y", "x")) -> TimeSerie
 
 def scaled(scaler, series):
     """Return the values of some series scaled, and the scales of their targets."""
-    scales = scaler.target_scales(series, np.empty(0, dtype=np.int64), lookback=3)
+    scales = scaler.target_scales(series)
     return scaler.transform(series, scales), scales
 
 
@@ -103,14 +105,17 @@ def test_quantiles_are_in_units_of_the_data(values, scaler):
 
 
 PANEL = np.array(
-    [[1, 9], [3, 9], [5, 9], [80, 2], [40, 4], [7, 0], [7, 1], [1.001, 5], [1, 7]], dtype=float
+    [[1, 9], [3, 9], [5, 9], [80, 2], [40, 4], [7, 0], [7, 1], [1.001, 5], [1, 7], [0, 1], [0, 2]],
+    dtype=float,
 )
-LENGTHS, TRAIN = (3, 2, 2, 2), (slice(0, 2), slice(3, 5), slice(5, 7), slice(7, 9))
+LENGTHS = (3, 2, 2, 2, 2)
+TRAIN = (slice(0, 2), slice(3, 5), slice(5, 7), slice(7, 9), slice(9, 11))
+CALM = 0.25 * 20 / np.hypot(60, 20)  # of a size; the median of std / size is that of the second
 
 
 @pytest.fixture
 def panel():
-    """Return four series, of which the last hardly changes, and their scaler."""
+    """Return five series, of which two do not change and one hardly does, and their scaler."""
     series = series_of(PANEL, LENGTHS, targets=("y",))
     scaler = fit_scaler(series.values, TRAIN, FEATURES[:2])
     return series, replace(scaler, series=fit_series_scales(series, TRAIN))
@@ -119,29 +124,70 @@ def panel():
 def test_targets_of_a_panel_are_scaled_by_their_series(panel):
     series, scaler = panel
     found, scales = scaled(scaler, series)
-    # Of the third nothing changes in its train rows: it has the median of 1, 20 and .0005, the
-    # fourth a hundredth of that.
-    np.testing.assert_allclose(scales.std[:, 0], [1, 20, 1, 0.01])
-    np.testing.assert_allclose(scales.mean[:, 0], [2, 60, 7, 1.0005])
-    np.testing.assert_allclose(found[:, 0], [-1, 1, 3, 1, -1, 0, 0, 0.05, -0.05], atol=1e-5)
+    stds = [1, 20, *(np.array([7, 1.0005]) * CALM), 1]
+    np.testing.assert_allclose(scales.std[:, 0], stds, rtol=1e-6)
+    np.testing.assert_allclose(scales.mean[:, 0], [2, 60, 7, 1.0005, 0])
+    near = 0.0005 / (1.0005 * CALM)
+    np.testing.assert_allclose(found[:, 0], [-1, 1, 3, 1, -1, 0, 0, near, -near, 0, 0], atol=1e-5)
     other = (PANEL[:, 1] - scaler.mean[1]) / scaler.std[1]
     np.testing.assert_allclose(found[:, 1], other, rtol=1e-5)
     rows = np.arange(len(PANEL))
     original = scales.original(found[:, None, :1], rows)
     np.testing.assert_allclose(original.ravel(), PANEL[:, 0], atol=1e-5)
     sizes = scales.sizes(rows).ravel()
-    np.testing.assert_allclose(sizes, np.repeat([1, 20, 1, 0.01], LENGTHS) / scaler.std[0])
+    np.testing.assert_allclose(sizes, np.repeat(stds, LENGTHS) / scaler.std[0], rtol=1e-6)
 
 
-def test_a_series_that_was_not_trained_with_is_measured_before_its_first_origin(panel):
+@pytest.mark.parametrize(("others", "std"), [(0, 0.5), (2, 0.0171)])
+def test_series_of_zeros_with_one_small_value_have_a_quarter_of_the_median(others, std):
+    """With three such values they have their own standard deviation, about .1 x sqrt(.03)."""
+    values = np.zeros((200, 1))
+    values[: 1 + others] = 0.1
+    values[100:] = np.resize([5, 1], (100, 1))
+    both = (slice(0, 100), slice(100, 200), slice(100, 200))  # so that 2 is the median
+    series = series_of(np.concatenate([values, values[100:]]), (100, 100, 100), targets=("y",))
+    scales = fit_series_scales(series, both)
+    np.testing.assert_allclose(scales.std[:, 0], [std, 2, 2], rtol=1e-2)
+
+
+@pytest.mark.parametrize("offset", [0.0, 1.5])
+def test_windows_of_a_series_that_was_not_trained_with_have_scales_of_their_own(panel, offset):
     _, scaler = panel
-    values = np.array([[99, 0], [10, 0], [20, 0], [30, 0], [77, 0], [4, 0], [6, 0], [8, 0]])
-    series = replace(series_of(values, (5, 3), targets=("y",)), series_ids=("new", "b"))
-    mean, std = scaler.series.of(series, np.array([4]), lookback=3)
-    np.testing.assert_allclose(mean, [[20], [60]])
-    np.testing.assert_allclose(std, [[np.std([10, 20, 30])], [20]])
-    mean, std = scaler.series.of(series, np.array([7]), lookback=3)
-    np.testing.assert_allclose(mean[0], np.mean([99, 10, 20]))
+    values = np.array([99, 10, 20, 30, 7000, 4, 6, 8, 0, 0, 0, 1])[:, None]
+    series = series_of(values - offset, (5, 7), offset=offset, targets=("y",))
+    series = replace(series, series_ids=("new", "b"))
+    scaler = replace(scaler, features=("y",))
+    windows = scaled_windows(series, scaler, np.array([3, 4, 8, 11]), lookback=3, horizon=1)
+    batch = windows.gather(slice(None))
+    for row, (origin, std) in enumerate(zip([3, 4], [np.std([99, 10, 20]), 0], strict=True)):
+        past = values[origin - 3 : origin, 0]
+        std = std or max(past.std(), CALM * np.hypot(past.mean(), past.std()))
+        np.testing.assert_allclose(batch.inputs[row, :, 0], (past - past.mean()) / std, rtol=1e-5)
+        expected = (values[origin] - past.mean()) / std
+        np.testing.assert_allclose(batch.targets[row, :, 0], expected, rtol=1e-5)
+        np.testing.assert_allclose(windows.sizes([row]), [[std / scaler.std[0]]], rtol=1e-6)
+    np.testing.assert_allclose(batch.inputs[2, :, 0], (values[5:8, 0] - 60) / 20, rtol=1e-5)
+    original = windows.original(batch.targets, slice(None))
+    np.testing.assert_allclose(original[:, 0, 0], [30, 7000, 0, 1], atol=1e-3)
+    quantiles = windows.original(batch.targets[..., None].repeat(2, axis=-1), slice(None))
+    np.testing.assert_allclose(quantiles[:, 0, 0, 1], [30, 7000, 0, 1], atol=1e-3)
+    naive = seasonal_naive(windows, slice(None), 2, np.array([0, 0, 5, 5]))
+    again = windows.original(naive, slice(None))
+    np.testing.assert_allclose(again[:, 0, 0], [10, 20, 6, 0], atol=1e-4)
+
+
+def test_windows_of_zeros_of_a_new_series_have_the_least_scale(panel):
+    _, scaler = panel
+    assert scaler.series.usable(np.zeros((1, 1)), np.zeros((1, 1))) == scaler.series.std.min()
+
+
+def test_scales_are_extended_by_new_series(panel):
+    series, scaler = panel
+    other = replace(series, series_ids=("a", "x", "y", "b", "z"))
+    found = scaler.series.extended(fit_series_scales(other, TRAIN))
+    assert found.series_ids == ("a", "b", "c", "d", "e", "x", "y", "z")
+    np.testing.assert_array_equal(found.std[[0, 1, 5]], scaler.series.std[[0, 1, 1]])
+    np.testing.assert_array_equal(found.mean[[0, 1, 5]], scaler.series.mean[[0, 1, 1]])
 
 
 def test_a_panel_in_which_no_series_changes_has_a_scale():

@@ -9,7 +9,7 @@ import pytest
 from click.testing import CliRunner
 from synthetic import SMALL, load_frame
 
-from tsattn import FitOptions, fit, update
+from tsattn import FitOptions, fit, predict, update
 from tsattn.cli import main
 from tsattn.errors import DataError, QualityGateError, SchemaMismatchError, UsageError
 from tsattn.model_directory import load_fitted
@@ -94,6 +94,26 @@ def test_update_of_a_panel_keeps_the_texts_of_ids(tmp_path) -> None:
     assert list(fitted.seen_until) == ["007", "7"]
     rows, _, _ = gather_rows(fitted, tmp_path / "new.csv", None, Progress())
     assert rows["town"].value_counts().to_dict() == {"007": ROWS, "7": ROWS, "A1": 20}
+
+
+def test_update_measures_series_that_are_new_and_keeps_their_scales(tmp_path) -> None:
+    frame = load_frame(ROWS)
+    towns = {"a": frame, "b": frame.assign(load=7 * frame["load"])}
+    old = pd.concat(towns[name][:OLD].assign(town=name) for name in "ab")
+    save(fit(old, FitOptions(**FAST, id_col="town"), check=False), tmp_path / "model")
+    towns["new"] = frame.assign(load=1000 * frame["load"])
+    rows = pd.concat(table.assign(town=name) for name, table in towns.items())
+    done = update(tmp_path / "model", rows, output=tmp_path / "newer", check=False)
+    before, after = (load_fitted(tmp_path / name).scaler.series for name in ("model", "newer"))
+    assert after.series_ids == ("a", "b", "new")
+    np.testing.assert_array_equal(after.std[:2], before.std)
+    assert 400 < after.std[2] / before.std[0] < 2500
+    scored = done.result.evaluations["test"].forecast.to_frame(done.result.series)
+    of_new = scored[scored["series_id"] == "new"]
+    origin = of_new["origin_time"].iloc[0]
+    forecast = predict(tmp_path / "newer", rows[(rows["town"] == "new") & (rows["time"] < origin)])
+    expected = of_new.loc[of_new["origin_time"] == origin, "forecast"]
+    np.testing.assert_allclose(forecast["forecast"], expected, rtol=1e-5)
 
 
 def test_command_of_an_update_names_its_files() -> None:

@@ -93,4 +93,7 @@ def one_profile(scores: np.ndarray, decoder: str) -> np.ndarray:
 def mean_values(windows: Windows) -> np.ndarray:
     """Return the mean of each feature over the rows that the windows read: (features,)."""
     rows = windows.values[windows.origins.min() - windows.lookback : windows.origins.max()]
-    return np.asarray(np.nanmean(rows, axis=0))
+    means = np.asarray(np.nanmean(rows, axis=0))
+    if windows.has_new_series:  # of which each window has a scale of its own
+        means[: windows.num_targets] = 0.0
+    return means

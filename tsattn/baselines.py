@@ -37,7 +37,7 @@ def seasonal_naive(
     outside = rows < first_rows[:, None]
     forecast = windows.values[np.where(outside, origins - 1, rows), : windows.num_targets]
     last = windows.values[origins - 1, : windows.num_targets]  # (windows, 1, targets)
-    return np.where(np.isnan(forecast), last, forecast)
+    return windows.relative(np.where(np.isnan(forecast), last, forecast), index)
 
 
 @dataclass(frozen=True, kw_only=True)

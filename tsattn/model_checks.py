@@ -148,6 +148,9 @@ def checked_scaler(content: dict[str, Any], schema: Schema) -> tuple[Scaler, np.
     """Return the scaler of a `scaler.json` and the seasonal-naive MAE (targets,)."""
     for name in ("features", "mean", "std", "constant", "drifting", "seasonal_naive_mae"):
         _require(isinstance(content[name], list), f"{name} is not a list")
+    if "series" in content:
+        for name in ("series_ids", "mean", "std"):
+            _require(isinstance(content["series"][name], list), f"{name} of series is not a list")
     scaler = Scaler.from_json(content)
     _require(scaler.features == schema.features, "its features are not those of the schema")
     for kind, names in (("constant", scaler.constant), ("drifting", scaler.drifting)):

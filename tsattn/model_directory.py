@@ -38,7 +38,7 @@ from tsattn.onnx_file import ONNX_FILE, check_onnx_outputs, read_onnx
 from tsattn.onnx_forecaster import OnnxForecaster
 from tsattn.outputs import MANIFEST, MODEL, atomic_directory
 
-FORMAT_VERSION = 1
+FORMAT_VERSION = 2  # from 2 on, series of a panel have scales of their own
 CALIBRATION = "calibration.json"  # of a model with intervals
 _PACKAGES = (
     "tsattn", "keras", "tensorflow", "jax", "torch", "numpy", "pandas", "scikit-learn", "onnx",

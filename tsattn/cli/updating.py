@@ -43,8 +43,9 @@ def update(
 
     DATA has the new rows, or all rows. Of the rows after those MODEL was trained
     with, the later half is held out. A result that is worse there than MODEL is
-    not written: exit code 6. Scaler and structure stay; linear path, intervals,
-    profile, model.onnx and report.html are made anew.
+    not written: exit code 6. Scaler and structure stay, new series of a panel are
+    scaled by their own rows; linear path, intervals, profile, model.onnx and
+    report.html are made anew.
     """
     run = Run(command="update", model=str(model), data=str(data), output=str(output))
 

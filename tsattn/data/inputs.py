@@ -23,7 +23,7 @@ def scaled_windows(
         horizon: Steps ahead to forecast.
     """
     schema = series.schema
-    scales = scaler.target_scales(series, origins, lookback)
+    scales = scaler.target_scales(series)
     values = scaler.transform(series, scales)
     known = values[:, len(schema.features) - len(schema.future_covariates) :]
     calendar = calendar_features(series.times, schema.calendar or ())

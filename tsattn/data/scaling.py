@@ -27,17 +27,22 @@ class Scaler:
     drifting: tuple[str, ...] = ()
     series: SeriesScales | None = None  # of a panel
 
-    def target_scales(self, series: TimeSeries, origins: np.ndarray, lookback: int) -> TargetScales:
+    def target_scales(self, series: TimeSeries) -> TargetScales:
         """Return the scales of the targets of some series; see `SeriesScales.of`."""
         num_targets = len(series.schema.targets)
         if self.series is None:
             size = (len(series.series_ids), num_targets)
             mean = np.broadcast_to(self.mean[:num_targets], size)
-            std = np.broadcast_to(self.std[:num_targets], size)
+            std, is_new = np.broadcast_to(self.std[:num_targets], size), None
         else:
-            mean, std = self.series.of(series, origins, lookback)
+            mean, std, is_new = self.series.of(series)
         return TargetScales(
-            mean=mean, std=std, common_std=self.std[:num_targets], borders=series.borders
+            mean=mean,
+            std=std,
+            common_std=self.std[:num_targets],
+            borders=series.borders,
+            learnt=self.series,
+            is_new=is_new,
         )
 
     def transform(self, series: TimeSeries, targets: TargetScales) -> np.ndarray:

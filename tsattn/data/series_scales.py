@@ -9,7 +9,8 @@ import pandas as pd
 
 from tsattn.data.series import TimeSeries
 
-_LEAST = 0.01  # of the median of all series: what hardly changes in the train rows may begin to
+_CALM = 0.25  # of what is typical of its size: what is calm in the train rows may not stay so
+_ZEROS = 0.98  # of the train rows: what the size of such a series will be is not known
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -20,6 +21,33 @@ class TargetScales:
     std: np.ndarray  # (series, targets) float64
     common_std: np.ndarray  # (targets,) float64, of all train rows together
     borders: np.ndarray  # (series + 1,), see `TimeSeries`
+    # Of a panel: what windows of series that were not trained with are scaled by, each by itself.
+    learnt: "SeriesScales | None" = None
+    is_new: np.ndarray | None = None  # (series,) bool
+
+    def of_windows(
+        self, past: np.ndarray, origins: np.ndarray
+    ) -> tuple[np.ndarray, np.ndarray] | None:
+        """Return mean and standard deviation (windows, targets) that windows are scaled by besides.
+
+        Those of series that were trained with are 0 and 1; None if all are.
+
+        Args:
+            past: (windows, lookback, targets) scaled by the scales of the series.
+            origins: (windows,) rows of the first target steps.
+        """
+        if self.learnt is None or self.is_new is None:
+            return None
+        number = self._series_of(origins)
+        is_new, past = self.is_new[number][:, None], past.astype(np.float64)
+        mean, std = past.mean(axis=1), past.std(axis=1)
+        level = self.mean[number] + mean  # theirs are scaled by 1
+        return np.where(is_new, mean, 0.0), np.where(is_new, self.learnt.usable(level, std), 1.0)
+
+    @property
+    def has_new(self) -> bool:
+        """Whether some series were not trained with."""
+        return self.is_new is not None and bool(self.is_new.any())
 
     def original(self, scaled: np.ndarray, origins: np.ndarray) -> np.ndarray:
         """Return scaled values in units of the data, in float64.
@@ -50,28 +78,33 @@ class SeriesScales:
     mean: np.ndarray  # (series, targets) float64
     std: np.ndarray  # (series, targets) float64, positive
 
-    def of(
-        self, series: TimeSeries, origins: np.ndarray, lookback: int
-    ) -> tuple[np.ndarray, np.ndarray]:
-        """Return mean and standard deviation of other series: (series, targets) each.
+    def of(self, series: TimeSeries) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        """Return mean and standard deviation of other series, and which of them are new.
 
-        Those that were not trained with are measured over the lookback of their first window.
-
-        Args:
-            series: The series.
-            origins: Rows of the first target steps of the windows; of a series without any, its
-                first rows are measured.
-            lookback: Past steps in a window.
+        (series, targets) twice, and (series,). Those that were not trained with are left in units
+        of the data, less their offset: see `TargetScales.of_windows`.
         """
         places = {name: place for place, name in enumerate(self.series_ids)}
         found = np.array([places.get(name, -1) for name in series.series_ids])
-        mean, std = self.mean[found], self.std[found]
-        new = np.flatnonzero(found < 0)
-        if len(new):
-            rows = _first_windows(series, origins, lookback)
-            measured = _measured(series, [rows[i] for i in new], np.median(self.std, axis=0))
-            mean[new], std[new] = measured
-        return mean, std
+        mean, std, is_new = self.mean[found], self.std[found], found < 0
+        mean[is_new], std[is_new] = series.offsets[: mean.shape[1]], 1.0
+        return mean, std, is_new
+
+    def usable(self, mean: np.ndarray, std: np.ndarray) -> np.ndarray:
+        """Return standard deviations (n, targets), none too small; of zeros alone the least."""
+        typical = np.median(self.std / np.hypot(self.mean, self.std), axis=0)
+        std = np.maximum(std, _CALM * typical * np.hypot(mean, std))
+        return np.where(std > 0, std, self.std.min(axis=0))
+
+    def extended(self, other: "SeriesScales") -> "SeriesScales":
+        """Return the scales with those of other series that are new here."""
+        known = set(self.series_ids)
+        new = [place for place, name in enumerate(other.series_ids) if name not in known]
+        return SeriesScales(
+            series_ids=(*self.series_ids, *(other.series_ids[place] for place in new)),
+            mean=np.concatenate([self.mean, other.mean[new]]),
+            std=np.concatenate([self.std, other.std[new]]),
+        )
 
     def to_json(self) -> dict[str, Any]:
         """Return the scales as JSON-ready values."""
@@ -94,46 +127,32 @@ class SeriesScales:
 def fit_series_scales(series: TimeSeries, rows: Sequence[slice]) -> SeriesScales:
     """Measure the targets of each series over its train rows, leaving out what is missing.
 
-    A target that does not change in those of a series has the median of all standard deviations as
-    its own, one that hardly does a hundredth of it. Of a series without train rows the mean is that
-    of all series.
+    A standard deviation is at least a quarter of what the median of all is for a series of that
+    size (root of the mean square), and a quarter of the median where more than 98 % of the
+    rows are 0: what was calm may not stay so. Of zeros alone it is the median. Of a series without
+    train rows the mean is that of all.
 
     Args:
         series: A panel.
         rows: The train rows, one slice per series.
     """
-    mean, std = _measured(series, rows)
-    return SeriesScales(series_ids=series.series_ids, mean=mean, std=std)
-
-
-def _measured(
-    series: TimeSeries, rows: Sequence[slice], typical: np.ndarray | None = None
-) -> tuple[np.ndarray, np.ndarray]:
-    """Return usable means and standard deviations of the targets in some rows of each series.
-
-    What is typical of a standard deviation is the median of those measured, if it is not given.
-    """
     num_targets = len(series.schema.targets)
     values = np.concatenate([series.values[part, :num_targets] for part in rows])
     number = np.repeat(np.arange(len(rows)), [part.stop - part.start for part in rows])
-    groups = pd.DataFrame(values.astype(np.float64) + series.offsets[:num_targets]).groupby(number)
-    mean, std = groups.mean(), groups.std(ddof=0)
-    mean = mean.reindex(range(len(rows)))
-    std = std.where(std > 0).reindex(range(len(rows)))
-    if typical is None:
-        typical = std.median().fillna(1.0).to_numpy()
-    std = std.fillna(dict(enumerate(typical)))
-    return mean.fillna(mean.mean()).to_numpy(), np.maximum(std.to_numpy(), _LEAST * typical)
-
-
-def _first_windows(series: TimeSeries, origins: np.ndarray, lookback: int) -> list[slice]:
-    """Return the lookback of the first window of each series; first rows where there is none."""
-    origins = np.sort(origins)
-    rows = []
-    for part, number in zip(
-        series.parts, np.searchsorted(origins, series.borders[:-1]), strict=True
-    ):
-        has_window = number < len(origins) and origins[number] < part.stop
-        start = int(origins[number]) - lookback if has_window else part.start
-        rows.append(slice(start, min(start + lookback, part.stop)))
-    return rows
+    table = pd.DataFrame(values.astype(np.float64) + series.offsets[:num_targets])
+    groups = table.groupby(number)
+    every = range(len(rows))
+    mean = groups.mean().reindex(every).to_numpy()
+    std = groups.std(ddof=0).reindex(every, fill_value=0.0).to_numpy()
+    zeros = table.eq(0).groupby(number).mean().reindex(every, fill_value=0.0).to_numpy()
+    changing = pd.DataFrame(np.where(std > 0, std, np.nan))
+    median = changing.median().fillna(1.0).to_numpy()
+    size = np.hypot(mean, std)
+    typical = (changing / size).median().fillna(0.0).to_numpy()
+    std = np.fmax(std, _CALM * typical * size)
+    std = np.where((zeros > _ZEROS) & (std > 0), np.maximum(std, _CALM * median), std)
+    return SeriesScales(
+        series_ids=series.series_ids,
+        mean=pd.DataFrame(mean).fillna(groups.mean().mean()).fillna(0.0).to_numpy(),
+        std=np.where(std > 0, std, median),
+    )

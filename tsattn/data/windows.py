@@ -43,11 +43,37 @@ class Windows:
         origins = self.origins[index][:, None]
         past = origins + np.arange(-self.lookback, 0)  # (batch, lookback)
         ahead = origins + np.arange(self.horizon)  # (batch, horizon)
+        inputs = self.values[past]
+        inputs[:, :, : self.num_targets] = self.relative(inputs[:, :, : self.num_targets], index)
         return WindowBatch(
-            inputs=self.values[past],
+            inputs=inputs,
             future_inputs=self.future_values[ahead],
-            targets=self.values[ahead, : self.num_targets],
+            targets=self.relative(self.values[ahead, : self.num_targets], index),
         )
+
+    @property
+    def has_new_series(self) -> bool:
+        """Whether some series of a panel were not trained with."""
+        return self.scales is not None and self.scales.has_new
+
+    def relative(self, values: np.ndarray, index: np.ndarray | slice) -> np.ndarray:
+        """Return targets of windows (windows, steps, targets), as a model reads them.
+
+        That differs from `values` in windows of series that were not trained with.
+        """
+        own = self._own_scales(index)
+        if own is None:
+            return values
+        mean, std = own
+        return np.asarray((values - mean[:, None]) / std[:, None], dtype=np.float32)
+
+    def _own_scales(self, index: np.ndarray | slice) -> tuple[np.ndarray, np.ndarray] | None:
+        """Return what windows are scaled by besides, see `TargetScales.of_windows`."""
+        if not self.has_new_series or self.scales is None:
+            return None
+        origins = self.origins[index]
+        past = origins[:, None] + np.arange(-self.lookback, 0)
+        return self.scales.of_windows(self.values[past, : self.num_targets], origins)
 
     def batches(self, batch_size: int) -> Iterator[tuple[slice, WindowBatch]]:
         """Yield every window once, in order; the last batch may be smaller."""
@@ -62,12 +88,19 @@ class Windows:
     def original(self, scaled: np.ndarray, index: np.ndarray | slice) -> np.ndarray:
         """Return what was scaled as their targets in units of the data, see `TargetScales`."""
         assert self.scales is not None
+        own = self._own_scales(index)
+        if own is not None:
+            mean, std = (part[:, None] for part in own)
+            if scaled.ndim == 4:
+                mean, std = mean[..., None], std[..., None]
+            scaled = scaled * std + mean
         return self.scales.original(scaled, self.origins[index])
 
     def sizes(self, index: np.ndarray | slice) -> np.ndarray:
         """Return the scales of their targets beside the common ones: (windows, targets)."""
         assert self.scales is not None
-        return self.scales.sizes(self.origins[index])
+        sizes, own = self.scales.sizes(self.origins[index]), self._own_scales(index)
+        return sizes if own is None else sizes * own[1]
 
     def spread(self, count: int) -> "Windows":
         """Return at most `count` evenly spaced windows."""

@@ -13,6 +13,7 @@ from tsattn.config import require
 from tsattn.data.calendar import calendar_names
 from tsattn.data.frequency import seasonality
 from tsattn.data.series import TimeSeries
+from tsattn.data.series_scales import fit_series_scales
 from tsattn.data.splits import Split, split_series
 from tsattn.data.windows import Windows
 from tsattn.errors import DataError, QualityGateError, TrainingInterruptedError
@@ -77,7 +78,8 @@ def update(
 ) -> Update:
     """Train a model further on newer rows, from its old weights.
 
-    Scaler, schema and structure stay those of the model. Of the rows after those it was trained
+    Scaler, schema and structure stay those of the model; new series of a panel are scaled by their
+    own train rows. Of the rows after those it was trained
     with, the later half (at least the horizon) is held out; the rows before are train and
     validation rows in the proportion of the model's split. The linear path, its share, the
     intervals and the profile are made anew.
@@ -158,7 +160,11 @@ def _warm(
 ) -> tuple[FittedForecaster, dict[str, Windows], list[str]]:
     """Return a forecaster with the old weights and a new linear path, windows, and notes."""
     shares, split = _split(fitted, series, source)
-    windows, notes = split_windows(series, split, fitted.scaler, fitted.options)
+    scaler = fitted.scaler
+    if scaler.series is not None:
+        new = fit_series_scales(series, split.train)
+        scaler = replace(scaler, series=scaler.series.extended(new))
+    windows, notes = split_windows(series, split, scaler, fitted.options)
     windows["test"] = _unseen(fitted, series, windows["test"], source)
     schema, held = fitted.schema, windows["test"]
     linear = fit_linear(
@@ -168,7 +174,7 @@ def _warm(
     )
     options = replace(fitted.options, split=shares)
     keras.utils.set_random_seed(options.seed)
-    network = build_model(options, schema, fitted.scaler, linear)
+    network = build_model(options, schema, scaler, linear)
     for layer, old in zip(network.layers, fitted.network.layers, strict=True):
         if layer.name != LINEAR_PATH:
             layer.set_weights(old.get_weights())
@@ -177,6 +183,7 @@ def _warm(
     warm = replace(
         fitted,
         options=options,
+        scaler=scaler,
         model=network,
         linear=linear,
         naive_mae=seasonal_naive_mae(
