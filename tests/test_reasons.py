@@ -61,7 +61,8 @@ def test_level_of_a_covariate_is_seen_in_the_profile_of_one_window(of_levels) ->
     profile = explain_windows(of_levels, load_frame(), window=load_frame()["time"][280]).profile
     is_path = profile["measure"] == "contribution"
     of_covariate = profile[is_path & (profile["feature"] == features[1])].set_index("lag_first")
-    scaled = of_levels.scaler.transform(load_frame()[features].to_numpy())
+    scaler = of_levels.scaler
+    scaled = (load_frame()[features].to_numpy() - scaler.mean) / scaler.std
     weights = of_levels.linear.weights_of_values(of_levels.lookback, len(features))
     for lag in (1, 2, of_levels.lookback):
         weight = weights[0, (of_levels.lookback - lag) * len(features) + 1]
