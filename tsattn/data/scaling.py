@@ -33,7 +33,7 @@ class Scaler:
         if self.series is None:
             size = (len(series.series_ids), num_targets)
             mean = np.broadcast_to(self.mean[:num_targets], size)
-            std, is_new = np.broadcast_to(self.std[:num_targets], size), None
+            std, is_new = np.broadcast_to(self.std[:num_targets], size), np.zeros(size[0], bool)
         else:
             mean, std, is_new = self.series.of(series)
         return TargetScales(
@@ -41,8 +41,8 @@ class Scaler:
             std=std,
             common_std=self.std[:num_targets],
             borders=series.borders,
-            learnt=self.series,
             is_new=is_new,
+            learnt=self.series,
         )
 
     def transform(self, series: TimeSeries, targets: TargetScales) -> np.ndarray:

@@ -21,23 +21,19 @@ class TargetScales:
     std: np.ndarray  # (series, targets) float64
     common_std: np.ndarray  # (targets,) float64, of all train rows together
     borders: np.ndarray  # (series + 1,), see `TimeSeries`
-    # Of a panel: what windows of series that were not trained with are scaled by, each by itself.
-    learnt: "SeriesScales | None" = None
-    is_new: np.ndarray | None = None  # (series,) bool
+    is_new: np.ndarray  # (series,) bool: of a panel, and not trained with
+    learnt: "SeriesScales | None" = None  # of a panel
 
-    def of_windows(
-        self, past: np.ndarray, origins: np.ndarray
-    ) -> tuple[np.ndarray, np.ndarray] | None:
+    def of_windows(self, past: np.ndarray, origins: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """Return mean and standard deviation (windows, targets) that windows are scaled by besides.
 
-        Those of series that were trained with are 0 and 1; None if all are.
+        Those of series that were trained with are 0 and 1, of others those of each window.
 
         Args:
-            past: (windows, lookback, targets) scaled by the scales of the series.
+            past: (windows, lookback, targets) of a panel, scaled by the scales of the series.
             origins: (windows,) rows of the first target steps.
         """
-        if self.learnt is None or self.is_new is None:
-            return None
+        assert self.learnt is not None
         number = self._series_of(origins)
         is_new, past = self.is_new[number][:, None], past.astype(np.float64)
         mean, std = past.mean(axis=1), past.std(axis=1)
@@ -47,7 +43,7 @@ class TargetScales:
     @property
     def has_new(self) -> bool:
         """Whether some series were not trained with."""
-        return self.is_new is not None and bool(self.is_new.any())
+        return bool(self.is_new.any())
 
     def original(self, scaled: np.ndarray, origins: np.ndarray) -> np.ndarray:
         """Return scaled values in units of the data, in float64.
@@ -57,10 +53,7 @@ class TargetScales:
             origins: (windows,) rows of the first target steps.
         """
         number = self._series_of(origins)
-        mean, std = self.mean[number][:, None], self.std[number][:, None]
-        if scaled.ndim == 4:
-            mean, std = mean[..., None], std[..., None]
-        return np.asarray(scaled * std + mean, dtype=np.float64)
+        return unscaled(scaled, self.mean[number], self.std[number])
 
     def sizes(self, origins: np.ndarray) -> np.ndarray:
         """Return the scale of each window's series beside the common one: (windows, targets)."""
@@ -122,6 +115,17 @@ class SeriesScales:
             mean=np.array(content["mean"], dtype=np.float64),
             std=np.array(content["std"], dtype=np.float64),
         )
+
+
+def unscaled(scaled: np.ndarray, mean: np.ndarray, std: np.ndarray) -> np.ndarray:
+    """Return windows (windows, horizon, targets[, quantiles]) times std plus mean, in float64.
+
+    Both are (windows, targets).
+    """
+    mean, std = mean[:, None], std[:, None]
+    if scaled.ndim == 4:
+        mean, std = mean[..., None], std[..., None]
+    return np.asarray(scaled * std + mean, dtype=np.float64)
 
 
 def fit_series_scales(series: TimeSeries, rows: Sequence[slice]) -> SeriesScales:

@@ -9,7 +9,7 @@ import numpy as np
 from tsattn.config import FitOptions, require
 from tsattn.data.frequency import step_seconds
 from tsattn.data.series import TimeSeries
-from tsattn.data.series_scales import TargetScales
+from tsattn.data.series_scales import TargetScales, unscaled
 from tsattn.errors import DataError
 
 _DAY = 86_400
@@ -43,13 +43,12 @@ class Windows:
         origins = self.origins[index][:, None]
         past = origins + np.arange(-self.lookback, 0)  # (batch, lookback)
         ahead = origins + np.arange(self.horizon)  # (batch, horizon)
-        inputs = self.values[past]
-        inputs[:, :, : self.num_targets] = self.relative(inputs[:, :, : self.num_targets], index)
-        return WindowBatch(
-            inputs=inputs,
-            future_inputs=self.future_values[ahead],
-            targets=self.relative(self.values[ahead, : self.num_targets], index),
-        )
+        inputs, targets = self.values[past], self.values[ahead, : self.num_targets]
+        if self.has_new_series:
+            own = inputs[:, :, : self.num_targets]
+            inputs[:, :, : self.num_targets] = self.relative(own, index)
+            targets = self.relative(targets, index)
+        return WindowBatch(inputs=inputs, future_inputs=self.future_values[ahead], targets=targets)
 
     @property
     def has_new_series(self) -> bool:
@@ -69,7 +68,7 @@ class Windows:
 
     def _own_scales(self, index: np.ndarray | slice) -> tuple[np.ndarray, np.ndarray] | None:
         """Return what windows are scaled by besides, see `TargetScales.of_windows`."""
-        if not self.has_new_series or self.scales is None:
+        if self.scales is None or not self.scales.has_new:
             return None
         origins = self.origins[index]
         past = origins[:, None] + np.arange(-self.lookback, 0)
@@ -90,10 +89,7 @@ class Windows:
         assert self.scales is not None
         own = self._own_scales(index)
         if own is not None:
-            mean, std = (part[:, None] for part in own)
-            if scaled.ndim == 4:
-                mean, std = mean[..., None], std[..., None]
-            scaled = scaled * std + mean
+            scaled = unscaled(scaled, *own)
         return self.scales.original(scaled, self.origins[index])
 
     def sizes(self, index: np.ndarray | slice) -> np.ndarray:

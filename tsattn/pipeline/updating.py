@@ -79,10 +79,9 @@ def update(
     """Train a model further on newer rows, from its old weights.
 
     Scaler, schema and structure stay those of the model; new series of a panel are scaled by their
-    own train rows. Of the rows after those it was trained
-    with, the later half (at least the horizon) is held out; the rows before are train and
-    validation rows in the proportion of the model's split. The linear path, its share, the
-    intervals and the profile are made anew.
+    own train rows. Of the rows after those it was trained with, the later half (at least the
+    horizon) is held out; the rows before are train and validation rows in the proportion of the
+    model's split. The linear path, its share, the intervals and the profile are made anew.
 
     Args:
         model: A model directory.
