@@ -48,7 +48,7 @@ LAYERS = {
         "sparse_fitting",
     ),
     "linear_profiles": ("baselines", "data", "profiles"),
-    "forecasts": ("data",),
+    "forecasts": ("config", "data"),
     "forecast_files": ("data", "forecasts", "outputs"),
     "json_files": (),
     "layers": (),

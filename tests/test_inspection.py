@@ -89,6 +89,18 @@ def test_inspect_table_collects_every_problem(table):
     assert found.num_windows["train"] > 0
 
 
+def test_inspect_table_names_every_column_with_infinite_values_and_calls_none_missing(table):
+    table.loc[[7, 8], "x"] = np.inf
+    table.loc[0, "y"] = -np.inf
+    found = inspected(table)
+    assert len(found.problems) == 2
+    for name, count in (("x", 2), ("y", 1)):
+        problem = next(text for text in found.problems if f"column '{name}'" in text)
+        assert f"{count} infinite values" in problem
+    assert found.missing_by_column == {}
+    assert not any(found.num_left_out.values())
+
+
 @pytest.mark.parametrize(
     ("change", "options", "problem"),
     [

@@ -272,6 +272,20 @@ def test_read_parquet_reads_a_folder_in_order_of_names(tmp_path, table):
     np.testing.assert_array_equal(frame["y"], table["y"])
 
 
+@pytest.mark.parametrize("ending", [".parquet", ".pq", ".csv", ".CSV.gz"])
+def test_read_table_leaves_out_what_is_hidden_in_a_folder(tmp_path, table, ending):
+    hidden = tmp_path / "runs" / ".copies"
+    hidden.mkdir(parents=True)
+    for name in ("a", "runs/.b", "runs/.copies/a"):
+        path = tmp_path / f"{name}{ending}"
+        if ending in (".parquet", ".pq"):
+            table.to_parquet(path)
+        else:
+            table.to_csv(path, index=False, compression="gzip" if "gz" in ending else None)
+    frame, _ = read_table(tmp_path)
+    np.testing.assert_array_equal(frame["y"], table["y"])
+
+
 def test_read_csv_of_a_folder_takes_no_rows_from_files_with_a_header_only(tmp_path):
     (tmp_path / "a.csv").write_text("time,y\n", encoding="utf-8")
     with pytest.raises(DataError, match=r"a header without rows\. Check the file"):

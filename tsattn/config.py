@@ -54,6 +54,7 @@ STRUCTURES = tuple(
     for placement in placements
 )
 ATTENTIONS = tuple(dict.fromkeys(str(structure.attention) for structure in STRUCTURES))
+CSV_ENDINGS, PARQUET_ENDINGS = (".csv", ".csv.gz"), (".parquet", ".pq")
 LINEAR_PATHS = ("blend", "none")
 CELLS = ("gru", "lstm")
 NORMALIZATIONS = ("auto", "robust", "standard", "last", "none")

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from tsattn.config import PARQUET_ENDINGS
 from tsattn.data.series import NO_ID, TimeSeries
 from tsattn.data.windows import Windows
 
@@ -156,4 +157,4 @@ def _is_midnight(times: pd.Series) -> bool:
 
 def is_parquet_name(path: Path) -> bool:
     """Return whether a forecast of this name is written as Parquet, not as CSV."""
-    return path.suffix.lower() in (".parquet", ".pq")
+    return path.suffix.lower() in PARQUET_ENDINGS

@@ -12,7 +12,7 @@ from tsattn.cli.importing import fast_imports
 from tsattn.engines import Engine
 from tsattn.run_log import Run
 
-FORECAST_ENDINGS = (".csv", ".parquet", ".pq")
+FORECAST_ENDINGS = (".csv", *config.PARQUET_ENDINGS)
 ROWS_AT_ONCE = 200_000
 
 

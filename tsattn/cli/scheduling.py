@@ -8,12 +8,10 @@ from pathlib import Path
 import click
 
 from tsattn.cli.overruling import remembered_config
-from tsattn.config import require
+from tsattn.config import CSV_ENDINGS, PARQUET_ENDINGS, require
 from tsattn.durations import parse_duration
 from tsattn.locks import output_lock
 from tsattn.run_log import STDERR, Run, logged
-
-DATA_ENDINGS = (".csv", ".csv.gz", ".parquet")  # of what is read of a folder
 
 wait_option = click.option(
     "--wait",
@@ -98,7 +96,8 @@ def _is_part_of(log: Path, place: Path, *, is_output: bool) -> bool:
     log, place = Path(os.path.realpath(log)), Path(os.path.realpath(place))
     if is_output or os.path.exists(place / "MANIFEST.json"):
         return log.is_relative_to(place)
-    return log == place or (log.is_relative_to(place) and log.name.lower().endswith(DATA_ENDINGS))
+    is_data = log.name.lower().endswith(CSV_ENDINGS + PARQUET_ENDINGS)
+    return log == place or (log.is_relative_to(place) and is_data)
 
 
 @contextmanager

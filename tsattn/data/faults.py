@@ -88,9 +88,11 @@ def repaired_series(
             break
         except DataError as error:
             problems += [str(error)] if str(error) not in problems else []
+        while repairs and (repaired := repairs[0](frame, schema, source, found)) is frame:
+            repairs.pop(0)
         if not repairs:
             return None
-        frame = repairs.pop(0)(frame, schema, source, found)
+        frame = repaired
     found |= {"missing_rows": len(absent), "duplicates": found.get("duplicates", 0)}
     found["first_missing_rows"] = tuple(str(series.times[row]) for row in absent[:_LISTED])
     try:
@@ -111,6 +113,8 @@ def _without_duplicates(
         repeated, named = find_duplicates(frame, schema, source)
     except DataError:  # the times cannot be read, which has been said
         return frame
+    if not repeated.any():
+        return frame
     found |= {"duplicates": int(repeated.sum()), "first_duplicates": tuple(named)}
     return frame[~repeated]
 
@@ -118,12 +122,13 @@ def _without_duplicates(
 def _without_infinite(
     frame: pd.DataFrame, schema: Schema, source: str, found: dict[str, Any]
 ) -> pd.DataFrame:
+    """Give the infinite values of the first column with any that of a row before or after."""
     del source, found
-    changed = {}
     for name in schema.columns:
         if is_numeric(frame[name]) and is_real(frame[name]):
             values = frame[name].to_numpy(dtype=np.float64, na_value=np.nan)
-            too_large = np.abs(values) > np.finfo(np.float32).max
+            too_large = pd.Series(np.abs(values) > np.finfo(np.float32).max, index=frame.index)
             if too_large.any():
-                changed[name] = np.where(too_large, np.nan, values)
-    return frame.assign(**changed) if changed else frame
+                finite = frame[name].astype(np.float64).mask(too_large)
+                return frame.assign(**{name: finite.where(~too_large, finite.ffill().bfill())})
+    return frame

@@ -10,16 +10,30 @@ from typing import Any
 import pandas as pd
 import pyarrow
 
+from tsattn.config import PARQUET_ENDINGS
 from tsattn.errors import DataError
 
 _READS = 20
 
 
 def parquet_files(path: Path) -> list[Path]:
-    """Return the Parquet files of a folder, in the order of their names, or a file itself."""
-    if not path.is_dir():
-        return [path]
-    return sorted(file for file in path.rglob("*.parquet") if file.is_file())
+    """Return the Parquet files of a folder, see `files_of`, or a file itself."""
+    return files_of(path, PARQUET_ENDINGS) if path.is_dir() else [path]
+
+
+def files_of(folder: Path, endings: tuple[str, ...]) -> list[Path]:
+    """Return the files of a folder, and of those in it, whose names end so, in their order.
+
+    Hidden ones, and those of hidden folders, are not looked at: copies of editors and notebooks,
+    and what a killed run has left.
+    """
+    return sorted(
+        file
+        for file in folder.rglob("*")
+        if file.name.lower().endswith(endings)
+        and not any(part.startswith(".") for part in file.relative_to(folder).parts)
+        and file.is_file()
+    )
 
 
 def open_parquet(path: Path) -> Any:

@@ -12,6 +12,7 @@ import numpy as np
 import pandas as pd
 from pandas.api import types
 
+from tsattn.config import CSV_ENDINGS, PARQUET_ENDINGS
 from tsattn.data.columns import with_numbers
 from tsattn.data.csv_format import (
     NO_HINTS,
@@ -22,7 +23,7 @@ from tsattn.data.csv_format import (
     with_common_decimal,
 )
 from tsattn.data.decimal_marks import read_marks
-from tsattn.data.parquet_files import one_line, parquet_files, read_parquet
+from tsattn.data.parquet_files import files_of, one_line, parquet_files, read_parquet
 from tsattn.errors import DataError
 
 _PARQUET_MAGIC = b"PAR1"
@@ -76,7 +77,7 @@ def reading_errors(path: Path) -> Iterator[None]:
 
 def is_parquet(path: Path) -> bool:
     """Return whether a path is a folder or a Parquet file."""
-    if path.is_dir() or path.suffix.lower() in (".parquet", ".pq"):
+    if path.is_dir() or path.suffix.lower() in PARQUET_ENDINGS:
         return True
     with path.open("rb") as file:
         return file.read(len(_PARQUET_MAGIC)) == _PARQUET_MAGIC
@@ -90,19 +91,13 @@ def csv_files(path: Path) -> list[Path]:
     """
     if not path.is_dir():
         return [path]
-    files = sorted(file for file in path.rglob("*") if _is_csv_name(file))
+    files = files_of(path, CSV_ENDINGS)
     if files and parquet_files(path):
         raise DataError(
             f"{path}: the files of a folder must be of one kind. Received: {files[0].name} beside "
             f"{parquet_files(path)[0].name}. Move those of one kind elsewhere."
         )
     return files
-
-
-def _is_csv_name(file: Path) -> bool:
-    name = file.name.lower()
-    is_hidden = name.startswith(".")  # such as what a killed run has left
-    return name.endswith((".csv", ".csv.gz")) and not is_hidden and file.is_file()
 
 
 def _read_csv_files(
