@@ -23,13 +23,18 @@ from tsattn.cells import (
 from tsattn.cli import main
 from tsattn.controls import uniform_attention, untrained
 from tsattn.errors import UsageError
+from tsattn.evaluation import evaluate_fitted
 from tsattn.json_files import write_json
 from tsattn.layers import BottleneckAttention
 from tsattn.model_directory import changing, load_fitted, read_json
+from tsattn.models import LINEAR_PATH
 from tsattn.models.forecaster import FORECAST
 from tsattn.occlusion import OccludedWindows
 from tsattn.pipeline.fitting import fit, save
-from tsattn.pipeline.measuring import measure
+from tsattn.pipeline.measuring import cells_of, measure, occlusion_effects
+from tsattn.pipeline.shown_windows import shown_windows
+from tsattn.profile_frames import profile_frame
+from tsattn.progress import Progress
 from tsattn.rankings import feature_ranking
 from tsattn.running import model_inputs, run_batches
 
@@ -62,19 +67,14 @@ def findings_of(folder, change) -> dict:
     series_windows = windows_of(fitted, folder)
     profile = change(pd.read_csv(folder / "model" / "attention" / "profile.csv"))
     series, windows = series_windows
-    seasonal = fitted.baselines(series)["seasonal_naive"]
-    found = measure(fitted, profile, windows, seasonal=seasonal)
+    found = measure(fitted, profile, windows, series=series)
     assert found is not None
     return found
 
 
 def windows_of(fitted, folder):
-    from tsattn.pipeline.checking import _shown_windows
-    from tsattn.pipeline.known_rows import read_known
-    from tsattn.progress import Progress
-
-    series = read_known(folder / "driven.csv", fitted.schema, Progress()).series
-    return series, _shown_windows(fitted, series)[1]
+    shown = shown_windows(fitted, folder / "driven.csv", split="test", progress=Progress())
+    return shown.series, shown.windows
 
 
 @pytest.mark.slow
@@ -314,6 +314,42 @@ def test_replacing_the_last_target_keeps_the_level(result, views: int) -> None:
     np.testing.assert_array_equal(
         occluded.replacing.inputs[:, :, as_it_is], occluded.others.inputs[:, :, as_it_is]
     )
+
+
+def test_contributions_of_a_linear_forecast_are_the_effects_of_its_cells() -> None:
+    """Of an autoregression the last value has most of both; a fifth of the masses is elsewhere."""
+    generator = np.random.default_rng(3)
+    values = np.zeros(1_500)
+    for row in range(1, len(values)):
+        values[row] = 0.9 * values[row - 1] + generator.normal()
+    options = FitOptions(target="y", lookback=12, horizon=1, units=4, epochs=1, calendar="none")
+    result = fit(pd.DataFrame({"y": values}), options, check=False)
+    result.fitted.network.get_layer(LINEAR_PATH).share.assign([1.0])
+    windows = result.evaluations["test"].windows
+    profile = profile_frame(result.fitted, evaluate_fitted(result.fitted, result.series, windows))
+    cells = cells_of(result.fitted, profile)
+    effects = occlusion_effects(result.fitted, profile, windows)
+    assert cells.table["lag_first"][cells.mass.argmax()] == 1
+    assert cells.mass.max() > 0.5
+    np.testing.assert_allclose(effects / effects.sum(), cells.mass, atol=0.05)
+
+
+def test_check_leaves_out_the_series_that_the_fit_skipped(tmp_path) -> None:
+    lengths = {"a": 120, "b": 120, "c": 50}
+    towns = [
+        load_frame(rows, i).assign(town=name) for i, (name, rows) in enumerate(lengths.items())
+    ]
+    pd.concat(towns).to_csv(tmp_path / "panel.csv", index=False)
+    options = FitOptions(**SMALL, id_col="town", split="70,20,30")
+    result = fit(tmp_path / "panel.csv", options, check=False, on_skip=lambda _: None)
+    assert result.series.series_ids == ("a", "b")
+    save(result, tmp_path / "model")
+    found = tsattn.check(tmp_path / "model")
+    assert found["num_windows"] == 2 * (30 - 2)
+    # two stretches of 14 rows, which both series share
+    assert found["signal"]["num_blocks"] == 2
+    ranking = pd.read_csv(tmp_path / "model" / "attention" / "ranking.csv")
+    assert ranking["low"].isna().all()
 
 
 def test_replacing_a_covariate_of_two_views_keeps_its_level(result) -> None:

@@ -54,6 +54,10 @@ def test_deletion_order_compares_within_groups() -> None:
     assert deletion_order(mass, one_group(5)).tolist() == [1, 4, 2, 3, 0]
     # places: 2/2, 1/2 in the first group; 2/3, 3/3, 1/3 in the second
     assert deletion_order(mass, np.array([0, 0, 1, 1, 1])).tolist() == [4, 1, 2, 0, 3]
+    # ties are in no order of the table
+    ties = deletion_order(np.append(np.zeros(200), 1.0), one_group(201))
+    assert ties[0] == 200
+    assert abs(np.corrcoef(ties[1:], np.arange(200))[0, 1]) < 0.2
 
 
 def test_replaced_cells_and_gap_by_hand() -> None:
@@ -64,6 +68,8 @@ def test_replaced_cells_and_gap_by_hand() -> None:
 
 def test_distance_and_skill_by_hand() -> None:
     assert distance(np.array([3.0, 1.0]), np.array([1.0, 1.0])) == 0.25
+    assert distance(np.zeros(2), np.array([1.0, 1.0])) == 1
+    assert distance(np.zeros(2), np.zeros(2)) == 0
     effects = np.array([1.0, 0.0, 0.0, 0.0])
     assert skill_over_uniform(effects, effects, one_group(4)) == 1
     assert skill_over_uniform(np.ones(4), effects, one_group(4)) == 0
@@ -101,22 +107,42 @@ def test_gain_over_the_best_baseline() -> None:
         "last_value": errors + 0.5,
         "train_mean": errors + generator.normal(size=200) + 0.4,
     }
-    found = gain_over(errors, baselines, block=7)
+    blocks = np.arange(200) // 7
+    found = gain_over(errors, baselines, blocks)
     assert found["baseline"] == "train_mean"
     assert found["mse"] == pytest.approx(errors.mean())
+    assert found["num_blocks"] == 29
     assert 0 < found["low"] < 0.4
-    noise = gain_over(errors, {"train_mean": errors + generator.normal(size=200) / 5}, block=7)
+    noise = gain_over(errors, {"train_mean": errors + generator.normal(size=200) / 5}, blocks)
     assert noise["low"] < 0
+    # 2 blocks of gains 1 and 2: 1.5 - 12.706 x .5; one tells nothing
+    two = gain_over(np.zeros(4), {"mean": np.array([1.0, 1, 2, 2])}, np.array([0, 0, 1, 1]))
+    assert two["low"] == pytest.approx(1.5 - 12.7062 * 0.5, abs=1e-3)
+    assert gain_over(errors, baselines, np.zeros(200, int))["low"] is None
 
 
+def test_chance_is_seldom_called_a_gain_however_few_blocks_there_are() -> None:
+    generator = np.random.default_rng(0)
+    for count in (2, 3, 8):
+        blocks = np.arange(20 * count) // 20
+        lows = [
+            gain_over(
+                np.zeros(20 * count), {"mean": np.repeat(generator.normal(size=count), 20)}, blocks
+            )["low"]
+            for _ in range(2_000)
+        ]
+        assert 0.015 < np.mean(np.array(lows) > 0) < 0.035
+
+
+SIGNAL = {"mse": 0.1, "baseline": "last_value", "baseline_mse": 1.0, "low": 0.7}
 FOUND = {
-    "signal": {"mse": 0.1, "baseline": "last_value", "baseline_mse": 1.0, "low": 0.7},
+    "signal": SIGNAL,
     "agreement": {"by_cell": 0.8, "by_feature": 1.0, "skill_over_uniform": 0.7},
     "deletion": {"gap": 1.0, "occlusion_gap": 1.0, "ratio": 1.0},
     "uniform": {"mse": 0.1, "uniform_mse": 0.5},
     "randomisation": {"distance": 0.6},
     "outside": {"inside": 1.0, "level": 0.01},
-    "linear_path": {"share": 0.1, "in_profile": True},
+    "linear_path": {"share": 0.1, "least_share": 0.1, "in_profile": True},
 }
 
 
@@ -127,6 +153,18 @@ def test_good_findings_are_trusted() -> None:
     caveat = judge({**FOUND, "outside": {"inside": 1.0, "known_ahead": 0.8}})
     assert caveat["verdict"] == TRUST
     assert caveat["reasons"][-1].startswith("Not in the profile: what is known ahead")
+
+
+def test_few_cells_must_have_nearly_the_masses_of_their_effects() -> None:
+    effects, profile = np.zeros((2, 80))
+    effects[:2], profile[[0, 1, 9]] = (0.7, 0.3), (0.45, 0.15, 0.4)  # 9 does nothing
+    tau, skill = agreement(profile, effects), skill_over_uniform(profile, effects, one_group(80))
+    assert tau is None
+    assert skill > 0.55
+    found = {**FOUND, "agreement": {"by_cell": tau, "skill_over_uniform": skill}}
+    assert judge(found)["verdict"] == WEAK
+    right = {"by_cell": None, "skill_over_uniform": 0.95}
+    assert judge({**FOUND, "agreement": right})["verdict"] == TRUST
 
 
 def test_the_order_of_cells_with_equal_effects_is_not_asked_for() -> None:
@@ -155,7 +193,20 @@ def test_the_order_of_cells_with_equal_effects_is_not_asked_for() -> None:
         ({"uniform": {"mse": 0.1, "uniform_mse": 0.1}}, "as well with uniform attention"),
         ({"randomisation": {"distance": 0.02}}, "2% of the mass elsewhere"),
         ({"outside": {"inside": 0.1, "known_ahead": 0.8}}, "no rows for"),
-        ({"linear_path": {"share": 0.9, "in_profile": False}}, "90% of the forecast"),
+        (
+            {"linear_path": {"share": 0.9, "least_share": 0.9, "in_profile": False}},
+            "90% of the forecast",
+        ),
+        # the network of one target counts, however much of the others is linear path
+        (
+            {
+                "linear_path": {"share": 0.7, "least_share": 0.0, "in_profile": True},
+                "uniform": {"mse": 0.1, "uniform_mse": 0.1},
+            },
+            "as well with uniform attention",
+        ),
+        ({"agreement": {"by_cell": None, "skill_over_uniform": 0.59}}, "says nothing"),
+        ({"signal": {**SIGNAL, "low": None}}, "too few windows"),
         ({"seeds": {"stability": 0.2}}, "correlation is 0.20"),
         ({"refit": {"mass_on_shuffled": 0.4}}, "40% of their mass"),
     ],

@@ -9,6 +9,7 @@ import pandas as pd
 import pytest
 
 from tsattn import FitOptions
+from tsattn.attention_sums import mean_values
 from tsattn.baselines import LinearBaseline, regressors
 from tsattn.blending import blend_linear_path, cautious_share
 from tsattn.cli.printing import print_explanation
@@ -171,6 +172,25 @@ def test_linear_baseline_is_a_weighted_sum_of_what_it_reads() -> None:
         np.testing.assert_allclose(constant, 0, atol=1e-3)
 
 
+def test_what_is_known_ahead_counts_from_the_level_of_its_past() -> None:
+    batch = windows().gather(slice(13))
+    values = baseline("all").values_read(batch, LEVELS)
+    ahead = values[:, :, LOOKBACK * FEATURES :][:, :, : HORIZON * COVARIATES]
+    expected = batch.future_inputs[:, :, :COVARIATES] - LEVELS[-COVARIATES:]
+    np.testing.assert_allclose(ahead[:, 0], expected.reshape(13, -1), rtol=1e-5)
+    own = baseline("own and known").values_read(batch, LEVELS)[:, 0, LOOKBACK:]
+    known = batch.future_inputs[:, :, :COVARIATES].reshape(13, -1)
+    np.testing.assert_allclose(own[:, : HORIZON * COVARIATES], known, rtol=1e-5)
+
+
+def test_mean_values_are_of_the_rows_that_windows_read() -> None:
+    values = np.zeros((60, 2), "float32")
+    values[20:30, 1] = values[50:59, 1] = 5.0  # the last rows of each of two series
+    origins = np.array([25, 27, 30, 55, 59])
+    many = make_windows(values, lookback=5, horizon=1, origins=origins)
+    np.testing.assert_allclose(mean_values(many), [0.0, 5.0])
+
+
 def test_linear_baseline_reads_levels_by_the_weights_of_the_last_values_alone() -> None:
     linear, batch = baseline("all"), windows().gather(slice(13))
     inputs, future = batch.inputs + LEVELS, batch.future_inputs.copy()
@@ -311,7 +331,8 @@ def test_linear_frame_agrees_with_a_loop_over_windows(inputs: str) -> None:
                     start = own if name == target else LEVELS[column]
                     value = batch.inputs[w, -lag, column] - start
                 elif name == "plan":
-                    value = batch.future_inputs[w, -lag, 0]
+                    start = LEVELS[SCHEMA.features.index(name)] if inputs == "all" else 0.0
+                    value = batch.future_inputs[w, -lag, 0] - start
                 else:
                     value = batch.future_inputs[w, 0, 1 + ("hour_sin", "hour_cos").index(name)]
                 weight = linear.weights[i, r]

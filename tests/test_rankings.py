@@ -11,7 +11,7 @@ from tsattn.errors import UsageError
 from tsattn.pipeline.explaining import explain_windows, saved_explanation
 from tsattn.pipeline.fitting import fit, save
 from tsattn.profiles import ProfileSum
-from tsattn.rankings import LEAST_BLOCKS, RANKING_COLUMNS, block_ends, feature_ranking
+from tsattn.rankings import LEAST_BLOCKS, RANKING_COLUMNS, blocks_of, feature_ranking
 
 
 def rows(*cells: tuple[str, str, str, str], measure: str = "nats") -> pd.DataFrame:
@@ -94,19 +94,26 @@ def test_nothing_read_has_no_share() -> None:
 @pytest.mark.parametrize("sizes", [[13], [1, 5, 7], [4, 4, 4, 1]])
 def test_block_sums_are_the_same_in_batches(sizes: list[int]) -> None:
     scores = np.random.default_rng(0).uniform(size=(13, 5, 2)).astype("float32")
-    ends = block_ends(13, 3, 10)
-    assert ends.tolist() == [3, 6, 9, 12, 13]
-    total = ProfileSum(np.array([0]), ends)
+    blocks = np.array([0, 0, 1, 1, 2, 2, 2, 0, 1, 1, 2, 3, 3])  # two series, one below the other
+    total = ProfileSum(np.array([0]), blocks)
     for batch in np.split(scores, np.cumsum(sizes)[:-1]):
         total.add(batch)
-    expected = [scores[a:b].sum(axis=0) for a, b in zip([0, *ends], ends, strict=False)]
+    expected = [scores[blocks == i].sum(axis=0) for i in range(4)]
     np.testing.assert_allclose(total.block_sums, expected, rtol=1e-5)
 
 
+def test_blocks_are_as_long_as_a_window_reaches_and_shared_by_series() -> None:
+    assert blocks_of(np.arange(13) + 7, 3).tolist() == [0] * 4 + [1] * 3 + [2] * 3 + [3] * 3
+    panel = np.concatenate([np.arange(7), np.arange(13)])
+    np.testing.assert_array_equal(blocks_of(panel, 3)[7:], blocks_of(np.arange(13), 3))
+    np.testing.assert_array_equal(blocks_of(panel, 3)[:7], blocks_of(np.arange(13), 3)[:7])
+    assert blocks_of(np.array([0, 1, 90, 91]), 3).tolist() == [0, 0, 1, 1]  # none without windows
+
+
 def test_blocks_are_bounded_in_number() -> None:
-    assert len(block_ends(1_000_000, 3, 10)) == 200
-    assert len(block_ends(1_000_000, 3, 1 << 30)) == LEAST_BLOCKS
-    assert block_ends(2, 30, 10).tolist() == [2]
+    assert blocks_of(np.arange(1_000_000), 3, 10).max() + 1 == 200
+    assert blocks_of(np.arange(1_000_000), 3, 1 << 30).max() + 1 == LEAST_BLOCKS
+    assert blocks_of(np.arange(2), 30, 10).tolist() == [0, 0]
 
 
 def test_saved_ranking_is_that_of_its_windows(model_directory, csv_path, result) -> None:

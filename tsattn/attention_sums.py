@@ -58,7 +58,7 @@ def add_parts(
         sums: By name; they are changed.
         parts: By name, the windows first.
         num_windows: Of all batches.
-        blocks: Where the blocks end that are added up apart, see `ProfileSum`.
+        blocks: The blocks of windows that are added up apart, see `ProfileSum`.
     """
     for name, part in parts.items():
         if name not in sums:
@@ -92,8 +92,11 @@ def one_profile(scores: np.ndarray, decoder: str) -> np.ndarray:
 
 def mean_values(windows: Windows) -> np.ndarray:
     """Return the mean of each feature over the rows that the windows read: (features,)."""
-    rows = windows.values[windows.origins.min() - windows.lookback : windows.origins.max()]
-    means = np.asarray(np.nanmean(rows, axis=0))
+    begins_and_ends = np.zeros(len(windows.values) + 1, np.int64)
+    np.add.at(begins_and_ends, windows.origins - windows.lookback, 1)
+    np.add.at(begins_and_ends, windows.origins, -1)
+    is_read = np.cumsum(begins_and_ends[:-1]) > 0
+    means = np.asarray(np.nanmean(windows.values[is_read], axis=0))
     if windows.has_new_series:  # of which each window has a scale of its own
         means[: windows.num_targets] = 0.0
     return means

@@ -93,9 +93,13 @@ class LinearBaseline:
         (windows, targets, regressors): the lagged values of a step, features side by side, from the
         oldest step on; then the known covariates of each horizon step, and the calendar features of
         the first. Those of the target are relative to their mean in the window, those of other
-        features to a level (features,).
+        features to a level, (features,) or (windows, 1, features). Where the lags of all features
+        are read, so are the covariates that are known ahead: their past counts against these.
         """
-        parts, ahead = [], _known_ahead(batch, self.inputs, self.num_calendar_features)
+        known = batch
+        if self.inputs == "all":
+            known = _relative_to(levels, batch, self.num_calendar_features)
+        parts, ahead = [], _known_ahead(known, self.inputs, self.num_calendar_features)
         for target in range(batch.targets.shape[2]):
             own = batch.inputs[:, :, target]
             lagged = batch.inputs - levels if self.inputs == "all" else own[:, :, None].copy()
@@ -146,7 +150,7 @@ def regressors(
     relative = lagged - lagged[:, -1:]
     relative[:, -1] = lagged[:, -1]
     if inputs == "all":
-        batch = _relative_to_last(batch, num_calendar_features)
+        batch = _relative_to(batch.inputs[:, -1:], batch, num_calendar_features)
     ahead = _known_ahead(batch, inputs, num_calendar_features)
     relative = relative.reshape(count, -1)
     return np.concatenate([relative, *ahead, np.ones((count, 1), dtype=np.float32)], axis=1)
@@ -184,12 +188,11 @@ def values_of_regressors(
     return values
 
 
-def _relative_to_last(batch: WindowBatch, num_calendar_features: int) -> WindowBatch:
-    """Return windows with the known covariates, the last features, relative to the last value."""
+def _relative_to(levels: np.ndarray, batch: WindowBatch, num_calendar_features: int) -> WindowBatch:
+    """Return windows with the known covariates, the last features, relative to their levels."""
     num_covariates = batch.future_inputs.shape[2] - num_calendar_features
     future = batch.future_inputs.copy()
-    first = batch.inputs.shape[2] - num_covariates
-    future[:, :, :num_covariates] -= batch.inputs[:, -1:, first:]
+    future[:, :, :num_covariates] -= levels[..., levels.shape[-1] - num_covariates :]
     return batch._replace(future_inputs=future)
 
 

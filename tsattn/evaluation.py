@@ -16,7 +16,7 @@ from tsattn.forecasts import Forecast, point_and_quantiles
 from tsattn.intervals import Calibration
 from tsattn.metrics import Scores, ScoreSum, skill
 from tsattn.profiles import ProfileSum
-from tsattn.rankings import block_ends
+from tsattn.rankings import blocks_of
 from tsattn.running import run_batches
 from tsattn.tensor_names import ATTENTION_SCORES, FORECAST
 
@@ -97,7 +97,7 @@ def evaluate_fitted(
     calibration = fitted.calibration
     intervals = _Intervals(calibration, fitted, series, windows) if calibration else None
     kept = _KeptForecasts(windows, max_forecast_rows)
-    attention = _Attention(fitted, windows)
+    attention = _Attention(fitted, series, windows)
     for index, batch, outputs in run_batches(fitted.model, windows):
         found = point_and_quantiles(outputs[FORECAST], fitted.quantile_levels)
         forecast = Forecast.of_scaled(
@@ -154,10 +154,10 @@ class _ScoresOfAll:
 class _Attention:
     """The attention scores of windows, and the sizes of what a linear path reads, added up."""
 
-    def __init__(self, fitted: FittedForecaster, windows: Windows) -> None:
+    def __init__(self, fitted: FittedForecaster, series: TimeSeries, windows: Windows) -> None:
         self._fitted, self._num_windows = fitted, len(windows)
-        self._blocks = block_ends(
-            len(windows),
+        self._blocks = blocks_of(
+            series.steps_of(windows.origins),
             windows.lookback + windows.horizon,
             windows.num_targets * windows.lookback * windows.values.shape[1],
         )

@@ -22,10 +22,9 @@ class OccludedWindows:
 
     What is replaced is what the attention reads: the level and the spread by which a window was
     normalised stay those of the window itself, and a value of a normalised feature is replaced by
-    one that lies as many spreads off the level as in the other window. Likewise the last values of
-    the targets, which the linear path starts from, stay. Otherwise each value of the target would
-    also move the level of the whole forecast, which goes around the attention; `shifted` moves the
-    level alone.
+    one that lies as many spreads off the level as in the other window. Otherwise each value of the
+    target would also move the level of the whole forecast, which goes around the attention;
+    `shifted` moves the level alone.
 
     With two views, level and spread are those of the first one that measures a feature: of the
     second for covariates, which the first one has as they are. Those of another season, as they
@@ -98,7 +97,6 @@ class OccludedWindows:
             inputs.reshape(total, *inputs.shape[2:]),
             ahead.reshape(total, *ahead.shape[2:]),
             None if self.statistics is None else np.tile(self.statistics, (at_once, 1, 1)),
-            np.tile(self.batch.inputs[:, -1], (at_once, 1)),
         )
         yield from forecast.reshape(at_once, -1, *forecast.shape[1:])[: len(masks)]
 
@@ -108,14 +106,10 @@ class OccludedWindows:
             return None
         inputs, ahead = self._elsewhere.inputs, self._elsewhere.future_inputs
         statistics = self._network.statistics(inputs)
-        return self._forecast(inputs, ahead, statistics, inputs[:, -1])
+        return self._forecast(inputs, ahead, statistics)
 
     def _forecast(
-        self,
-        inputs: np.ndarray,
-        future: np.ndarray,
-        statistics: np.ndarray | None,
-        last: np.ndarray,
+        self, inputs: np.ndarray, future: np.ndarray, statistics: np.ndarray | None
     ) -> np.ndarray:
         """Return forecasts (windows, horizon, targets) by network and linear path."""
         batch = WindowBatch(inputs, future, self.batch.targets)
@@ -123,9 +117,7 @@ class OccludedWindows:
         network, _ = point_and_quantiles(outputs, self.fitted.quantile_levels)
         if not self.shares.any():
             return network
-        kept, num_targets = inputs.copy(), len(self.shares)
-        kept[:, -1, :num_targets] = last[:, :num_targets]
-        linear = self.fitted.linear.forecast(batch._replace(inputs=kept))
+        linear = self.fitted.linear.forecast(batch)
         return np.asarray(network + self.shares * (linear - network))
 
 

@@ -81,17 +81,17 @@ class ProfileSum:
     """Adds up attention scores batch by batch; memory does not grow with the windows.
 
     Mean and standard deviation are over every window. Quantiles, and the scores that are kept
-    whole, are those of evenly spaced windows, see `num_kept`. Sums over blocks of consecutive
-    windows tell how much the means would vary.
+    whole, are those of evenly spaced windows, see `num_kept`. Sums over blocks of windows tell how
+    much the means would vary.
     """
 
-    def __init__(self, kept: np.ndarray, block_ends: np.ndarray | None = None) -> None:
+    def __init__(self, kept: np.ndarray, blocks: np.ndarray | None = None) -> None:
         """Prepare to keep the scores of the windows with these numbers, in rising order.
 
-        Blocks end before the windows of `block_ends`; None for no sums over blocks.
+        `blocks` (windows,) numbers the block of each window; None for no sums over blocks.
         """
         self.kept = kept
-        self.block_ends = np.empty(0, int) if block_ends is None else block_ends
+        self.blocks = np.empty(0, int) if blocks is None else blocks
         self.block_sums = np.empty(0, np.float32)  # (blocks, ...)
         self.num_windows = 0
         self._scores: list[np.ndarray] = []
@@ -110,15 +110,14 @@ class ProfileSum:
         self.num_windows += len(scores)
 
     def _add_to_blocks(self, scores: np.ndarray) -> None:
-        if not len(self.block_ends):
+        if not len(self.blocks):
             return
         if not len(self.block_sums):
-            self.block_sums = np.zeros((len(self.block_ends), *scores.shape[1:]), np.float32)
-        windows = self.num_windows + np.arange(len(scores))
-        blocks, starts = np.unique(
-            np.searchsorted(self.block_ends, windows, side="right"), return_index=True
-        )
-        self.block_sums[blocks] += np.add.reduceat(scores, starts, axis=0)
+            self.block_sums = np.zeros((self.blocks.max() + 1, *scores.shape[1:]), np.float32)
+        of_windows = self.blocks[self.num_windows : self.num_windows + len(scores)]
+        order = np.argsort(of_windows, kind="stable")
+        blocks, starts = np.unique(of_windows[order], return_index=True)
+        self.block_sums[blocks] += np.add.reduceat(scores[order], starts, axis=0)
 
     def kept_scores(self) -> np.ndarray:
         """Return the scores of the kept windows: (kept, ...)."""

@@ -20,18 +20,22 @@ _NO_ROWS = np.zeros(0, int)
 _INTERVAL = (0.025, 0.975)
 
 
-def block_ends(num_windows: int, length: int, size_of_one: int) -> np.ndarray:
-    """Return the numbers of windows at which blocks of consecutive windows end.
+def blocks_of(steps: np.ndarray, length: int, size_of_one: int = 1) -> np.ndarray:
+    """Return the number, from 0 on, of the block of time that each window is in: (windows,).
+
+    Series of a panel, whose windows may go up and down together, share their blocks.
 
     Args:
-        num_windows: Number of windows.
-        length: Windows in a block at least. The last block may be shorter.
+        steps: (windows,) where their origins are in time, see `TimeSeries.steps_of`.
+        length: Steps in a block at least.
         size_of_one: How many numbers are added up for each block; it bounds how many blocks there
             are, which are at most 200.
     """
     most = max(min(_MOST_BLOCKS, _MOST_NUMBERS // max(size_of_one, 1)), LEAST_BLOCKS)
-    length = max(length, -(-num_windows // most))
-    return np.append(np.arange(length, num_windows, length), num_windows)
+    after = steps - steps.min()
+    count = int(np.clip((after.max() + 1) // length, 1, most))
+    of_each = after * count // (after.max() + 1)
+    return np.asarray(np.unique(of_each, return_inverse=True)[1])
 
 
 class CellShares:

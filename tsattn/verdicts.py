@@ -15,6 +15,7 @@ LEAST_SKILL = 0.4  # true .80, .67; shuffled -.16, -.17; softmax .26 at most
 LEAST_AGREEMENT = 0.4  # true .83, .69; shuffled -.44, -.33; softmax -.19 to .69
 # So close to the effects only cells with nearly the same effect can be in another order, which is
 # chance: integrated gradients of Toy1, all on the true cells, .95 to .98 with a tau down to .33.
+# Asked for where cells with mass are too few for an order: a uniform profile is far from them.
 SAME_MASSES = 0.8
 LEAST_DELETION = 0.7  # true 1.04, 1.01; shuffled -.22, .08; softmax -.65 to 1.08
 LEAST_UNIFORM_LOSS = 1.02  # times the MSE; true 110, 4.5
@@ -33,7 +34,7 @@ _WORTH_SAYING = 0.1
 def judge(findings: Mapping[str, Any]) -> dict[str, Any]:
     """Return `verdict` and `reasons` for what the tests of a profile found."""
     signal = findings["signal"]
-    if signal["low"] <= 0:
+    if signal["low"] is not None and signal["low"] <= 0:
         reason = (
             f"The model is not better than the simplest forecast, {signal['baseline']}, beyond "
             f"noise (MSE {signal['mse']:.4g} against {signal['baseline_mse']:.4g}): it has learnt "
@@ -49,12 +50,23 @@ def judge(findings: Mapping[str, Any]) -> dict[str, Any]:
 def _faults(findings: Mapping[str, Any]) -> list[str]:
     """Return what speaks against a profile."""
     faults = []
+    if findings["signal"]["low"] is None:
+        faults.append(
+            "There are too few windows to tell whether the model is better than the simplest "
+            "forecast: they reach no further than lookback and horizon together. Test more rows."
+        )
     skill, tau = (findings["agreement"][name] for name in ("skill_over_uniform", "by_cell"))
     if skill < LEAST_SKILL:
         faults.append(
             "The mass lies elsewhere than the effects of the cells on the forecast: the profile is "
             f"{_percent(skill)} closer to them than a uniform one, and should be "
             f"{LEAST_SKILL:.0%} closer."
+        )
+    if tau is None and LEAST_SKILL <= skill < SAME_MASSES:
+        faults.append(
+            "So few cells have mass that their order says nothing, and the profile is only "
+            f"{_percent(skill)} closer to their effects than a uniform one: it should be "
+            f"{SAME_MASSES:.0%} closer then."
         )
     if tau is not None and tau < LEAST_AGREEMENT and skill < SAME_MASSES:
         faults.append(
@@ -70,7 +82,7 @@ def _faults(findings: Mapping[str, Any]) -> list[str]:
             f"{LEAST_DELETION:.0%}."
         )
     path = findings["linear_path"]
-    if not (path["in_profile"] and path["share"] > MOST_LINEAR):
+    if not (path["in_profile"] and path["least_share"] > MOST_LINEAR):
         faults += _control_faults(findings)
     if _outside(findings, "known_ahead") > MOST_OUTSIDE:
         faults.append("Most of the forecast rests on what the profile has no rows for.")
@@ -169,7 +181,7 @@ def _merits(findings: Mapping[str, Any]) -> list[str]:
 
 
 def _last_merit(path: Mapping[str, Any]) -> str:
-    if path["share"] <= MOST_LINEAR:
+    if path["least_share"] <= MOST_LINEAR:
         return "Neither uniform attention nor random weights do the same."
     return (
         f"The linear path has {path['share']:.0%} of the forecast, and most of the profile is its "

@@ -1,17 +1,13 @@
 """Integrated gradients: what is compared with attention (Sundararajan et al. 2017, 1703.01365)."""
 
-from collections.abc import Iterator
-from contextlib import contextmanager
 from typing import Any, NamedTuple
 
 import numpy as np
 import pandas as pd
 
-from tsattn.controls import network_alone
 from tsattn.data.calendar import calendar_names
 from tsattn.data.windows import Windows
 from tsattn.fitted import FittedForecaster
-from tsattn.models import LINEAR_PATH
 from tsattn.occlusion import OccludedWindows
 from tsattn.profiles import ProfileSum
 from tsattn.running import model_inputs
@@ -35,41 +31,18 @@ def integrated_gradients(fitted: FittedForecaster, windows: Windows) -> Attribut
 
     The path goes straight from another window, moved to the level and the spread of the window as
     occlusion does, to the window. What is attributed is the sum of the forecast over the horizon.
-    The linear path of a forecaster starts from the last values of the targets, which stay there as
-    they stay in occlusion; so it is attributed apart from the network, and the two are added.
     """
     occluded = OccludedWindows(fitted, windows.spread(NUM_WINDOWS))
     ends, starts = model_inputs(occluded.batch), model_inputs(occluded.replacing)
-    shares = occluded.shares.astype("float32")  # (targets,)
-    with network_alone(fitted.network):
-        parts, missed, change = _attribute(fitted, starts, ends, 1 - shares)
-    if shares.any():
-        past = starts[INPUTS].copy()
-        past[:, -1, : len(shares)] = ends[INPUTS][:, -1, : len(shares)]
-        with _linear_path_alone(fitted):
-            linear = _attribute(fitted, {**starts, INPUTS: past}, ends, shares)
-        parts = {name: part + linear[0][name] for name, part in parts.items()}
-        missed, change = missed + linear[1], change + linear[2]
+    parts, missed, change = _attribute(fitted, starts, ends)
     sizes = [np.abs(part) for part in parts.values()]
     return Attribution(_frame(fitted, sizes), float(np.abs(missed).mean() / np.abs(change).mean()))
-
-
-@contextmanager
-def _linear_path_alone(fitted: FittedForecaster) -> Iterator[None]:
-    share = fitted.network.get_layer(LINEAR_PATH).share
-    before = share.numpy().copy()
-    try:
-        share.assign(np.ones_like(before))
-        yield
-    finally:
-        share.assign(before)
 
 
 def _attribute(
     fitted: FittedForecaster,
     starts: dict[str, np.ndarray],
     ends: dict[str, np.ndarray],
-    weights: np.ndarray,
 ) -> tuple[dict[str, np.ndarray], np.ndarray, np.ndarray]:
     """Return attributions by input, what they miss of the change (windows,), and the change."""
     found: dict[str, list[np.ndarray]] = {name: [] for name in ends}
@@ -78,9 +51,9 @@ def _attribute(
     for first in range(0, len(ends[INPUTS]), size):
         end = {name: array[first : first + size] for name, array in ends.items()}
         start = {name: array[first : first + size] for name, array in starts.items()}
-        for name, part in _attributions(fitted, start, end, weights).items():
+        for name, part in _attributions(fitted, start, end).items():
             found[name].append(part)
-        totals = [_total(fitted, inputs, weights).numpy() for inputs in (end, start)]
+        totals = [_total(fitted, inputs).numpy() for inputs in (end, start)]
         changes.append(totals[0] - totals[1])
     parts = {name: np.concatenate(arrays) for name, arrays in found.items()}
     change = np.concatenate(changes)
@@ -91,7 +64,6 @@ def _attributions(
     fitted: FittedForecaster,
     start: dict[str, np.ndarray],
     end: dict[str, np.ndarray],
-    weights: np.ndarray,
 ) -> dict[str, np.ndarray]:
     """Return the attributions (windows, steps, features) to each input."""
     import tensorflow as tf
@@ -105,7 +77,7 @@ def _attributions(
         between[name] = tf.constant((start[name] + moves).reshape(-1, *array.shape[1:]), "float32")
     with tf.GradientTape() as tape:
         tape.watch(between)
-        total = _total(fitted, between, weights)
+        total = _total(fitted, between)
     gradients = tape.gradient(total, between, unconnected_gradients="zero")
     return {
         name: (end[name] - start[name])
@@ -114,15 +86,15 @@ def _attributions(
     }
 
 
-def _total(fitted: FittedForecaster, inputs: dict[str, Any], weights: np.ndarray) -> Any:
-    """Return the sum of the point forecast over horizon and weighted targets: a tensor."""
+def _total(fitted: FittedForecaster, inputs: dict[str, Any]) -> Any:
+    """Return the sum of the point forecast over horizon and targets: a tensor."""
     import tensorflow as tf
 
     outputs = fitted.network(inputs, training=False)[FORECAST]
     levels = fitted.quantile_levels
     if levels:
         outputs = outputs[..., levels.index(0.5)]
-    return tf.reduce_sum(outputs * weights, axis=(1, 2))  # (windows,)
+    return tf.reduce_sum(outputs, axis=(1, 2))  # (windows,)
 
 
 def _frame(fitted: FittedForecaster, sizes: list[np.ndarray]) -> pd.DataFrame:

@@ -29,10 +29,9 @@ def run(problem: Problem, method: str, seed: int, more: dict[str, Any]) -> dict[
     result = fit(problem.make(), FitOptions(**options, seed=seed), check=False)
     fitted, shown = result.fitted, result.evaluations["test"]
     seconds = time.perf_counter() - started
-    seasonal = fitted.baselines(result.series)["seasonal_naive"]
 
     def measured(frame: pd.DataFrame) -> dict[str, Any]:
-        found = measure(fitted, frame, shown.windows, seasonal=seasonal)
+        found = measure(fitted, frame, shown.windows, series=result.series)
         assert found is not None  # only a test in limited time can be nothing
         cells = cells_of(fitted, frame)
         return {

@@ -9,6 +9,7 @@ from tsattn.attention_sums import mean_values, sum_attention
 from tsattn.controls import untrained
 from tsattn.data.windows import Windows
 from tsattn.fitted import FittedForecaster
+from tsattn.models import LINEAR_PATH
 from tsattn.profile_frames import profile_frame
 from tsattn.profiles import attention_rows
 
@@ -28,8 +29,10 @@ def features_shuffled(
 def random_weights(
     profile: pd.DataFrame, fitted: FittedForecaster, windows: Windows
 ) -> pd.DataFrame:
-    """Return the profile of a network of the same structure that learnt nothing."""
+    """Return the profile of a network that learnt nothing, beside the same linear path."""
     other = untrained(fitted)
+    if fitted.linear_shares.any():
+        other.network.get_layer(LINEAR_PATH).share.assign(fitted.linear_shares)
     return profile_frame(other, sum_attention(other, windows, mean_values(windows)))
 
 

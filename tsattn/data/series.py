@@ -52,6 +52,12 @@ class TimeSeries:
         """Return the number of the series that each row belongs to."""
         return np.searchsorted(self.borders, rows, side="right") - 1
 
+    def steps_of(self, rows: np.ndarray) -> np.ndarray:
+        """Return where rows are in time, in steps: rows of one time have one number."""
+        if len(self.series_ids) == 1:
+            return rows
+        return np.asarray(self.times.unique().sort_values().get_indexer(self.times[rows]))
+
     def count_of(self, rows: np.ndarray) -> int:
         """Return how many series rows belong to."""
         return len(np.unique(self.series_of(rows)))

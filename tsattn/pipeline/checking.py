@@ -4,22 +4,17 @@ from pathlib import Path
 from typing import Any
 
 from tsattn.config import require
-from tsattn.data.series import TimeSeries
-from tsattn.data.splits import split_series
-from tsattn.data.windows import Windows
-from tsattn.fitted import FittedForecaster
 from tsattn.json_files import write_json
 from tsattn.model_directory import (
     changing,
     load_fitted,
 )
-from tsattn.option_checks import parse_split
 from tsattn.outputs import check_output
 from tsattn.page import write_page
-from tsattn.pipeline.known_rows import read_known
 from tsattn.pipeline.measuring import measure
 from tsattn.pipeline.opening import directory_of
 from tsattn.pipeline.refitting import profile_stability, shuffled_copies
+from tsattn.pipeline.shown_windows import has_test_rows, shown_windows
 from tsattn.pipeline.tables import Data
 from tsattn.pipeline.training_data import training_data
 from tsattn.progress import Progress
@@ -65,11 +60,11 @@ def check(
     rule = "The saved profile can be checked on the data it was made of only."
     data = training_data(fitted, data, rule=rule, option="--data")
     check_output(directory, overwrite=True, is_directory=True, is_kept=True)
-    series = read_known(data, fitted.schema, progress).series
-    name, windows = _shown_windows(fitted, series)
+    name = "test" if has_test_rows(fitted, directory) else "val"
+    shown = shown_windows(fitted, data, split=name, on_skip=lambda _: None, progress=progress)
     profile = read_profile(directory)
     progress.note("replacing the cells of the profile one by one")
-    found = measure(fitted, profile, windows, seasonal=fitted.baselines(series)["seasonal_naive"])
+    found = measure(fitted, profile, shown.windows, series=shown.series)
     assert found is not None  # only a test in limited time can be nothing
     if seeds > 1:
         found["seeds"] = profile_stability(fitted, data, profile, seeds, progress)
@@ -80,11 +75,3 @@ def check(
         write_json(changed / "attention" / FAITHFULNESS, found)
         write_page(changed)
     return found
-
-
-def _shown_windows(fitted: FittedForecaster, series: TimeSeries) -> tuple[str, Windows]:
-    """Return the windows that the saved profile is about, and the name of their split."""
-    split = split_series(series, parse_split(fitted.options.split))
-    name = "test" if any(part.stop > part.start for part in split.test) else "val"
-    found = fitted.find_origins(series, list(split.part(name)))
-    return name, fitted.windows(series, found.origins)

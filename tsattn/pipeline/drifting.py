@@ -15,14 +15,14 @@ from tsattn.fitted import FittedForecaster
 from tsattn.forecasts import FLOAT_FORMAT
 from tsattn.json_files import write_json
 from tsattn.model_checks import altered
-from tsattn.model_directory import read_json, write_manifest
-from tsattn.option_checks import parse_split
+from tsattn.model_directory import write_manifest
 from tsattn.outputs import PROFILE, atomic_directory
 from tsattn.pipeline.opening import RUNTIME, Model, place_of
 from tsattn.pipeline.shown_windows import (
     ShownWindows,
     check_choice,
     check_profile_output,
+    has_test_rows,
     open_explainable,
     shown_windows,
 )
@@ -174,7 +174,7 @@ def _profile_of_part(
 ) -> pd.DataFrame:
     """Return the profile over a part of the training data, the saved one where it is."""
     directory = place_of(model)
-    has_test = _has_test(fitted, directory)
+    has_test = has_test_rows(fitted, directory)
     require(
         part != "test" or has_test,
         "`against` must be a part that has rows.",
@@ -185,15 +185,8 @@ def _profile_of_part(
         return read_profile(directory)
     rule = f"The {part} rows of the model are those of the data it was trained on."
     data = training_data(fitted, train_data, rule=rule, option="--train-data")
-    return _profile(shown_windows(fitted, data, split=part, progress=progress), progress)
-
-
-def _has_test(fitted: FittedForecaster, directory: Path | None) -> bool:
-    """Return whether test rows were set aside, which the saved profile is then about."""
-    if directory is None:
-        return parse_split(fitted.options.split)[2] > 0
-    tested = read_json(directory / "metrics.json").get("test")
-    return isinstance(tested, dict) and tested.get("num_windows", 0) != 0
+    shown = shown_windows(fitted, data, split=part, on_skip=lambda _: None, progress=progress)
+    return _profile(shown, progress)
 
 
 def _distance(

@@ -1,7 +1,7 @@
 """What the test of a profile measures, and its verdict."""
 
-import math
 import time
+from collections.abc import Iterable, Iterator
 from typing import Any
 
 import keras
@@ -9,10 +9,11 @@ import numpy as np
 import pandas as pd
 
 from tsattn.attention_sums import AttentionSums, one_profile
-from tsattn.baselines import Forecaster, last_value
+from tsattn.baselines import last_value
 from tsattn.cells import Cells, cell_masks, profile_cells
 from tsattn.controls import network_alone, uniform_attention, untrained
 from tsattn.data.calendar import calendar_names
+from tsattn.data.series import TimeSeries
 from tsattn.data.windows import Windows
 from tsattn.faithfulness import (
     FRACTIONS,
@@ -30,6 +31,7 @@ from tsattn.forecasts import point_and_quantiles
 from tsattn.occlusion import Masks, OccludedWindows
 from tsattn.profile_frames import profile_frame
 from tsattn.profiles import ProfileSum, ranks_features
+from tsattn.rankings import blocks_of
 from tsattn.running import model_inputs, run_batches
 from tsattn.tensor_names import ATTENTION_SCORES, FORECAST, FUTURE_SCORES
 from tsattn.verdicts import judge
@@ -47,7 +49,7 @@ def measure(
     profile: pd.DataFrame,
     windows: Windows,
     *,
-    seasonal: Forecaster,
+    series: TimeSeries,
     seconds: float | None = None,
 ) -> dict[str, Any] | None:
     """Return the content of `attention/faithfulness.json`: measures, verdict and reasons.
@@ -59,15 +61,16 @@ def measure(
     Args:
         fitted: The forecaster.
         profile: The profile to test, in the columns of `attention/profile.csv`.
-        windows: Windows to test it on, in order of time.
-        seasonal: The seasonal naive forecast, see `tsattn.baselines.baseline_forecasters`.
-        seconds: About as long it may take, with fewer windows; None for a full test.
+        windows: Windows to test it on, in order of series and time.
+        series: What they are of.
+        seconds: About as long it may take, with fewer windows, and with segments of lags in place
+            of single lags above `_QUICK_CELLS` cells; None for a full test.
 
     Returns:
         The content, or None where the time does not suffice for a meaningful test.
     """
     started = time.perf_counter()
-    findings: dict[str, Any] = _accuracy(fitted, windows, seasonal)
+    findings: dict[str, Any] = _accuracy(fitted, windows, series)
     runs, most = _MOST_RUNS, MOST_CELLS
     if seconds is not None:
         spent = time.perf_counter() - started
@@ -86,8 +89,12 @@ def measure(
     findings["num_windows"] = len(occluded.batch.inputs)
     findings["num_cells"] = len(cells)
     findings |= _compare(fitted, cells, occluded)
-    share = float(fitted.linear_shares.mean())
-    findings["linear_path"] = {"share": share, "in_profile": ranks}
+    shares = fitted.linear_shares  # (targets,)
+    findings["linear_path"] = {
+        "share": float(shares.mean()),
+        "least_share": float(shares.min()),
+        "in_profile": ranks,
+    }
     findings["randomisation"] = _randomisation(fitted, cells, windows.spread(64))
     return judge(findings) | findings
 
@@ -102,9 +109,10 @@ def cells_of(fitted: FittedForecaster, profile: pd.DataFrame, most: int = MOST_C
     )
 
 
-def _accuracy(fitted: FittedForecaster, windows: Windows, seasonal: Forecaster) -> dict[str, Any]:
+def _accuracy(fitted: FittedForecaster, windows: Windows, series: TimeSeries) -> dict[str, Any]:
     """Compare with the simplest forecasts, and with the attention set to uniform."""
     scored = windows.spread(_SCORED_WINDOWS)
+    seasonal = fitted.baselines(series)["seasonal_naive"]
     errors: dict[str, list[np.ndarray]] = {}
     for index, batch, outputs in run_batches(fitted.network, scored):
         forecasts = {
@@ -116,8 +124,7 @@ def _accuracy(fitted: FittedForecaster, windows: Windows, seasonal: Forecaster) 
         for name, forecast in forecasts.items():
             errors.setdefault(name, []).append(_errors(forecast, batch.targets))
     together = {name: np.concatenate(parts) for name, parts in errors.items()}
-    spacing = max(float(np.median(np.diff(scored.origins))), 1.0) if len(scored) > 1 else 1.0
-    block = max(math.ceil((scored.lookback + scored.horizon) / spacing), 1)
+    blocks = blocks_of(series.steps_of(scored.origins), scored.lookback + scored.horizon)
     model = together.pop("model")
     inputs = model_inputs(scored.spread(_WINDOWS[1]).gather(slice(None)))
     with network_alone(fitted.network):
@@ -125,7 +132,7 @@ def _accuracy(fitted: FittedForecaster, windows: Windows, seasonal: Forecaster) 
         with uniform_attention(fitted.network, inputs):
             uniform = _mse_of(fitted, scored)
     return {
-        "signal": gain_over(model, together, block),
+        "signal": gain_over(model, together, blocks),
         "uniform": {"mse": alone, "uniform_mse": uniform},
     }
 
@@ -154,10 +161,10 @@ def _compare(fitted: FittedForecaster, cells: Cells, occluded: OccludedWindows) 
     whole = _whole(occluded, names, cells)
     targets = occluded.batch.targets
 
-    def run(chosen: list[np.ndarray]) -> list[np.ndarray]:
-        return list(occluded.forecasts(names.masks(cells, part) for part in chosen))
+    def run(chosen: list[np.ndarray]) -> Iterator[np.ndarray]:
+        return occluded.forecasts(names.masks(cells, part) for part in chosen)
 
-    def change(forecasts: list[np.ndarray]) -> np.ndarray:
+    def change(forecasts: Iterable[np.ndarray]) -> np.ndarray:
         return np.array([float(np.abs(forecast - whole).mean()) for forecast in forecasts])
 
     everything = np.arange(len(cells))
@@ -168,7 +175,7 @@ def _compare(fitted: FittedForecaster, cells: Cells, occluded: OccludedWindows) 
     curves: dict[str, dict[str, Any]] = {}
     for name, mass in (("profile", cells.mass), ("occlusion", effects)):
         order = deletion_order(mass, cells.groups)
-        most = run([order[:count] for count in counts])
+        most = list(run([order[:count] for count in counts]))
         least = run([order[len(order) - count :] for count in counts])
         kept = run([order[count:] for count in counts])
         scale = of_features[-1] or 1.0
@@ -177,9 +184,8 @@ def _compare(fitted: FittedForecaster, cells: Cells, occluded: OccludedWindows) 
             "comprehensiveness": _by_percent(change(most) / scale),
             "sufficiency": _by_percent(change(kept) / scale),
         }
-    ranks = not cells.groups.any()
     by_feature = None
-    if ranks and len(features) > 1:
+    if len(features) > 1 and not cells.groups.any():
         masses = np.array([cells.mass[part].sum() for part in features])
         by_feature = agreement(masses, of_features[:-1])
     reference = curves["occlusion"]["gap"]
@@ -227,7 +233,7 @@ def _by_percent(values: np.ndarray) -> dict[str, float]:
     return {f"{fraction:.0%}": float(v) for fraction, v in zip(FRACTIONS, values, strict=True)}
 
 
-def _mse(forecasts: list[np.ndarray], targets: np.ndarray) -> list[float]:
+def _mse(forecasts: Iterable[np.ndarray], targets: np.ndarray) -> list[float]:
     return [float(_errors(forecast, targets).mean()) for forecast in forecasts]
 
 

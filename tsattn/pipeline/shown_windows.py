@@ -13,6 +13,7 @@ from tsattn.data.splits import split_series
 from tsattn.data.windows import Windows
 from tsattn.errors import DataError, UsageError
 from tsattn.fitted import FittedForecaster
+from tsattn.model_directory import read_json
 from tsattn.option_checks import parse_split
 from tsattn.outputs import PROFILE, check_output
 from tsattn.pipeline.opening import Model, open_fitted, place_of
@@ -140,6 +141,14 @@ def shown_windows(
         windows=fitted.windows(rows, origins),
         skipped=tuple(known.skipped.values()),
     )
+
+
+def has_test_rows(fitted: FittedForecaster, directory: Path | None) -> bool:
+    """Return whether test rows were set aside, which the saved profile is then about."""
+    if directory is None:
+        return parse_split(fitted.options.split)[2] > 0
+    tested = read_json(directory / "metrics.json").get("test")
+    return isinstance(tested, dict) and tested.get("num_windows", 0) != 0
 
 
 def _parts(fitted: FittedForecaster, series: TimeSeries, split: str) -> list[slice]:
