@@ -89,6 +89,11 @@ def test_inspect_table_collects_every_problem(table):
     assert found.num_windows["train"] > 0
 
 
+def test_inspect_table_takes_lists_in_a_column(table):
+    found = inspected(table.assign(pair=[[1, 2]] * len(table), other=[[i] for i in range(307)]))
+    assert found.constant_columns == ("pair",)
+
+
 def test_inspect_table_names_every_column_with_infinite_values_and_calls_none_missing(table):
     table.loc[[7, 8], "x"] = np.inf
     table.loc[0, "y"] = -np.inf

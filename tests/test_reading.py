@@ -8,6 +8,7 @@ import pandas as pd
 import pytest
 
 from tsattn.data.column_table import open_columns
+from tsattn.data.csv_format import CsvHints
 from tsattn.data.pieces import Pieces
 from tsattn.data.reading import checked_frame, read_table
 from tsattn.errors import DataError
@@ -134,6 +135,20 @@ def test_read_csv_notes_that_no_number_tells_the_mark(read, content, expected, d
     found = [note for note in notes if "no other number confirms" in note]
     assert len(found) == (doubt is not None)
     assert doubt is None or doubt in found[0]
+
+
+def test_read_csv_takes_no_mark_from_ids(tmp_path):
+    path = tmp_path / "data.csv"
+    path.write_text("time;plant;y\n2024-01-01;1.10;3,100\n2024-01-02;1.10;4,137\n", "utf-8")
+    frame, notes = read_table(path, CsvHints(id_column="plant"))
+    assert frame["y"].tolist() == [3.1, 4.137]
+    assert frame["plant"].tolist() == ["1.10"] * 2
+    assert any("'3,100' in column 'y' read as 3.100" in note for note in notes)
+
+
+def test_read_csv_leaves_digits_of_other_scripts_as_text(read):
+    frame, _ = read("time,y\n2024-01-01,3\n2024-01-02,１２\n")
+    assert frame["y"].tolist() == ["3", "１２"]
 
 
 def test_read_csv_notes_codes_that_become_numbers(read):
@@ -299,6 +314,17 @@ def test_read_csv_of_a_folder_takes_no_rows_from_files_with_a_header_only(tmp_pa
     (tmp_path / "e.csv").write_text("time,z\n", encoding="utf-8")
     with pytest.raises(DataError, match=r"'y', 'z' in only one of a\.csv and e\.csv"):
         read_table(tmp_path)
+
+
+def test_open_columns_takes_no_rows_from_files_with_a_header_only(tmp_path):
+    for name, rows in {"a": "", "b": "2024-01-01,1.5\n", "c": "", "d": "2024-01-02,7\n"}.items():
+        (tmp_path / f"{name}.csv").write_text(f"time,y\n{rows}", encoding="utf-8")
+    with open_columns(tmp_path) as (columns, _):
+        assert columns["y"].tolist() == [1.5, 7]
+    for name in ("b", "d"):
+        (tmp_path / f"{name}.csv").unlink()
+    with pytest.raises(DataError, match=r"a header without rows"), open_columns(tmp_path):
+        pass
 
 
 def test_read_parquet_reads_the_columns_of_folder_names(tmp_path, table):

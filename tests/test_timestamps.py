@@ -185,7 +185,14 @@ def test_parse_times_refuses_what_is_no_time(column, received, remedy):
         parsed(column)
 
 
-@pytest.mark.parametrize("form", ["%Q", "%"])
+def test_parse_times_takes_no_year_for_an_offset():
+    times, notes = parsed(written(HOURS, "%H:%M %d-%m-%Y"), "%H:%M %d-%m-%Y")
+    np.testing.assert_array_equal(times, HOURS)
+    assert times.tz is None
+    assert not notes
+
+
+@pytest.mark.parametrize("form", ["%Q", "%", "ISO8601"])
 def test_parse_times_refuses_a_format_that_is_none(form):
     with pytest.raises(UsageError, match=rf"Received: '{form}'.*For example %d/%m/%Y"):
         parsed(["2024-01-01"], form)
@@ -218,6 +225,7 @@ def test_parse_times_joins_dates_and_hours():
         ({"year": [2024, 2024], "month": [2, 2], "day": [29, 30]}, "2024-02-30"),
         ({"year": [2024, 2024], "month": [1.5, 2]}, "month with 1.5"),
         ({"d": ["2024-01-01", "2024-01-01"], "h": ["a", "b"]}, "'2024-01-01 a' at row 0"),
+        ({"d": [20240101, 20240101], "h": [0, 130]}, "hour 130 at row 1"),
     ],
 )
 def test_parse_times_refuses_columns_that_make_no_time(parts, received):

@@ -140,15 +140,16 @@ def _write_csv(spool: Spool, path: Path, rows: int, text: Iterable[str], hints: 
         count = 0
         for chunk in csv_chunks(file, form, rows, set(text)):
             frame, _ = finished_csv(chunk, form, file, chunk.columns)
+            names |= dict.fromkeys(frame.columns)
             if len(frame):
                 spool.add(frame)
-                names |= dict.fromkeys(frame.columns)
                 count += len(frame)
-        if not count:
-            raise no_rows(str(file))
         first = first or (file, list(names))
         check_same_columns(path, first, (file, list(names)))
-        spool.files.append((str(file.relative_to(path)) if path.is_dir() else file.name, count))
+        if count:  # nothing was measured on some days
+            spool.files.append((str(file.relative_to(path)) if path.is_dir() else file.name, count))
+    if not spool.files:
+        raise no_rows(str(path))
     spool.columns = first[1] if first else []
 
 

@@ -91,12 +91,17 @@ def find_csv_format(path: Path, hints: CsvHints = NO_HINTS) -> CsvFormat:
     header = tuple(name.strip() or f"Unnamed: {i}" for i, name in enumerate(rows[0]))
     _check_header(header, str(path))
     _check_widths(rows, str(path))
+    id_column = hints.id_column if hints.id_column in header else None
+    cells = rows[1:]
+    if id_column is not None:  # such as 1.10, which is a text
+        place = header.index(id_column)
+        cells = [["" if i == place else cell for i, cell in enumerate(row)] for row in cells]
     return CsvFormat(
         encoding=encoding,
         delimiter=delimiter,
-        decimal=find_decimal(header, rows[1:], delimiter, hints.decimal),
+        decimal=find_decimal(header, cells, delimiter, hints.decimal),
         header=header,
-        id_column=hints.id_column if hints.id_column in header else None,
+        id_column=id_column,
         padded=_find_padded(header, rows[1:]),
     )
 

@@ -9,8 +9,8 @@ import numpy as np
 import pandas as pd
 
 _SPACES = "' \u00a0\u202f"  # between thousands
-_UNCLEAR = re.compile(r"^[-+]?[1-9]\d{0,2}([.,])\d{3}$")  # a decimal, or thousands
-_HUNDREDS = re.compile(r"^[-+]?[1-9]\d\d$")
+_UNCLEAR = re.compile(r"^[-+]?[1-9]\d{0,2}([.,])\d{3}$", re.ASCII)  # a decimal, or thousands
+_HUNDREDS = re.compile(r"^[-+]?[1-9]\d\d$", re.ASCII)
 
 
 def _one_way(mark: str, other: str) -> re.Pattern[str]:
@@ -22,7 +22,7 @@ def _one_way(mark: str, other: str) -> re.Pattern[str]:
         rf"\d+\{mark}(?:\d{{1,2}}|\d{{4,}})",  # nor after it
         rf"\d*\{mark}\d+[eE][-+]?\d+",
     )
-    return re.compile(rf"^[-+]?(?:{'|'.join(ways)})$")
+    return re.compile(rf"^[-+]?(?:{'|'.join(ways)})$", re.ASCII)
 
 
 _ONE_WAY = {",": _one_way(",", "."), ".": _one_way(".", ",")}
@@ -111,7 +111,8 @@ def read_marks(column: pd.Series, decimal: str) -> pd.Series | None:
         patterns.append((r"^[-+]?\d+(?:,\d+)?$", ","))
     text = column.dropna().astype(str).str.strip()
     for pattern, mark in patterns:
-        if len(text) and text.head(100).str.match(pattern).all() and text.str.match(pattern).all():
+        matched = (part.str.match(pattern, flags=re.ASCII).all() for part in (text.head(100), text))
+        if len(text) and all(matched):
             others = "".join({*thousands, ".", ","} - {mark})
             plain = text.str.replace(f"[{others}]", "", regex=True)
             numbers = pd.to_numeric(plain.str.replace(mark, ".", regex=False))

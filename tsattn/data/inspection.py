@@ -160,6 +160,7 @@ def _constant_columns(frame: pd.DataFrame) -> tuple[str, ...]:
     names = []
     for name in frame.columns:
         known = frame[name].dropna()
+        known = known.map(repr) if known.dtype == object else known  # such as lists of Parquet
         if len(known) == 0 or (known == known.iloc[0]).all():
             names.append(name)
     return tuple(names)

@@ -22,6 +22,7 @@ from tsattn.data.time_zone import with_offsets
 from tsattn.errors import DataError, RowError, UsageError
 
 _CLOCK_UNITS = ("h", "min", "s")
+_HOURS = 24  # of a day
 
 
 def parse_times(
@@ -69,7 +70,8 @@ def _check_format(time_format: str) -> None:
         pd.to_datetime(pd.Series([now]), format=time_format, utc=True)
     except ValueError as error:
         raise UsageError(
-            f"`time_format` must be made of strptime codes. Received: {time_format!r} ({error}). "
+            "`time_format` must be made of strptime codes. Received: "
+            f"{time_format!r} ({_first_sentence(error)}). "
             "For example %d/%m/%Y %H:%M."
         ) from None
 
@@ -139,6 +141,7 @@ def _join_columns(
         else:
             parsed, notes = _parse_column(first, time_format, source)
             days, clocks = pd.DatetimeIndex(parsed), rest
+        _check_hours(clocks[:1])
         for part, unit in zip(clocks, _CLOCK_UNITS, strict=False):
             days = days + pd.to_timedelta(part.to_numpy(), unit=unit)  # type: ignore[call-overload]
     except (ValueError, TypeError) as error:
@@ -168,6 +171,15 @@ def _join_numbers(
     return days, rest[2:]
 
 
+def _check_hours(clocks: Sequence[pd.Series]) -> None:
+    """Raise a ValueError for hours beyond a day, such as 1330 for half past one."""
+    for hours in clocks:
+        is_wrong = hours.to_numpy(dtype=np.float64) > _HOURS
+        if is_wrong.any():
+            row = int(np.argmax(is_wrong))
+            raise ValueError(f"hour {hours.iloc[row]} at row {row}")
+
+
 def _first_sentence(error: Exception) -> str:
     """Return an error of pandas without its advice to programmers."""
     return str(error).split(". You might want to try")[0]
@@ -179,7 +191,9 @@ def _parse_text(
     """Parse with the one format that reads the whole column."""
     text, is_late = plain_text(column)
     candidates = [time_format] if time_format else _column_formats(text)
-    has_offset = bool(text.head(MAX_FORMAT_SAMPLE).str.contains(rf":.*{OFFSET}").any())
+    takes_offset = any(written == "ISO8601" or "%z" in written for written in candidates)
+    sample = text.head(MAX_FORMAT_SAMPLE)
+    has_offset = takes_offset and bool(sample.str.contains(rf":.*{OFFSET}").any())
     readings = []
     for candidate in candidates:
         try:
