@@ -15,8 +15,10 @@ LEAST_SKILL = 0.4  # true .80, .67; shuffled -.16, -.17; softmax .26 at most
 LEAST_AGREEMENT = 0.4  # true .83, .69; shuffled -.44, -.33; softmax -.19 to .69
 # So close to the effects only cells with nearly the same effect can be in another order, which is
 # chance: integrated gradients of Toy1, all on the true cells, .95 to .98 with a tau down to .33.
-# Asked for where cells with mass are too few for an order: a uniform profile is far from them.
 SAME_MASSES = 0.8
+# With cells too few to have an order, from which equal shares are far: true .70 and more (coupled
+# systems), .59 where .40 of the mass is on a cell without effect.
+LEAST_SKILL_OF_FEW = 0.65
 LEAST_DELETION = 0.7  # true 1.04, 1.01; shuffled -.22, .08; softmax -.65 to 1.08
 LEAST_UNIFORM_LOSS = 1.02  # times the MSE; true 110, 4.5
 LEAST_CHANGE = 0.1  # of the mass; true .74, .63; per dimension before a GRU .07
@@ -62,11 +64,11 @@ def _faults(findings: Mapping[str, Any]) -> list[str]:
             f"{_percent(skill)} closer to them than a uniform one, and should be "
             f"{LEAST_SKILL:.0%} closer."
         )
-    if tau is None and LEAST_SKILL <= skill < SAME_MASSES:
+    if tau is None and LEAST_SKILL <= skill < LEAST_SKILL_OF_FEW:
         faults.append(
             "So few cells have mass that their order says nothing, and the profile is only "
             f"{_percent(skill)} closer to their effects than a uniform one: it should be "
-            f"{SAME_MASSES:.0%} closer then."
+            f"{LEAST_SKILL_OF_FEW:.0%} closer then."
         )
     if tau is not None and tau < LEAST_AGREEMENT and skill < SAME_MASSES:
         faults.append(
