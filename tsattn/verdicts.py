@@ -55,7 +55,8 @@ def _faults(findings: Mapping[str, Any]) -> list[str]:
     if findings["signal"]["low"] is None:
         faults.append(
             "There are too few windows to tell whether the model is better than the simplest "
-            "forecast: they reach no further than lookback and horizon together. Test more rows."
+            "forecast: they reach less than twice as far as lookback and horizon together. Test "
+            "more rows."
         )
     skill, tau = (findings["agreement"][name] for name in ("skill_over_uniform", "by_cell"))
     if skill < LEAST_SKILL:
