@@ -151,8 +151,9 @@ def gain_over(
     Args:
         errors: (windows,) mean squared error of the model in each window.
         baselines: The same of each simple forecast.
-        blocks: (windows,) the block that each belongs to; windows of one block depend on each
-            other, those of two hardly do.
+        blocks: (windows,) the number, from 0 on, of the block that each belongs to, see
+            `tsattn.rankings.blocks_of`; windows of one block depend on each other, those of two
+            hardly do.
 
     Returns:
         `mse`; `baseline`, the best one; its `baseline_mse`; `num_blocks`; and `low`, the lower end
@@ -162,8 +163,7 @@ def gain_over(
     """
     best = min(baselines, key=lambda name: float(baselines[name].mean()))
     gains = baselines[best] - errors
-    number = np.unique(blocks, return_inverse=True)[1]
-    sums, counts = np.bincount(number, gains), np.bincount(number)
+    sums, counts = np.bincount(blocks, gains), np.bincount(blocks)
     num_blocks, low = len(counts), None
     if num_blocks > 1:
         spread = np.square(sums - gains.mean() * counts).sum() / (num_blocks - 1)

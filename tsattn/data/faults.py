@@ -130,5 +130,5 @@ def _without_infinite(
             too_large = pd.Series(np.abs(values) > np.finfo(np.float32).max, index=frame.index)
             if too_large.any():
                 finite = frame[name].astype(np.float64).mask(too_large)
-                return frame.assign(**{name: finite.where(~too_large, finite.ffill().bfill())})
+                return frame.assign(**{name: finite.mask(too_large, finite.ffill().bfill())})
     return frame

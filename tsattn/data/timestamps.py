@@ -141,7 +141,8 @@ def _join_columns(
         else:
             parsed, notes = _parse_column(first, time_format, source)
             days, clocks = pd.DatetimeIndex(parsed), rest
-        _check_hours(clocks[:1])
+        if clocks:
+            _check_hours(clocks[0])
         for part, unit in zip(clocks, _CLOCK_UNITS, strict=False):
             days = days + pd.to_timedelta(part.to_numpy(), unit=unit)  # type: ignore[call-overload]
     except (ValueError, TypeError) as error:
@@ -171,13 +172,12 @@ def _join_numbers(
     return days, rest[2:]
 
 
-def _check_hours(clocks: Sequence[pd.Series]) -> None:
+def _check_hours(hours: pd.Series) -> None:
     """Raise a ValueError for hours beyond a day, such as 1330 for half past one."""
-    for hours in clocks:
-        is_wrong = hours.to_numpy(dtype=np.float64) > _HOURS
-        if is_wrong.any():
-            row = int(np.argmax(is_wrong))
-            raise ValueError(f"hour {hours.iloc[row]} at row {row}")
+    is_wrong = hours.to_numpy(dtype=np.float64) > _HOURS
+    if is_wrong.any():
+        row = int(np.argmax(is_wrong))
+        raise ValueError(f"hour {hours.iloc[row]} at row {row}")
 
 
 def _first_sentence(error: Exception) -> str:
