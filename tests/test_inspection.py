@@ -265,6 +265,28 @@ def test_inspection_names_values_far_from_all_others(table):
         prepare(table, FitOptions(target="y"))
 
 
+@pytest.mark.parametrize(
+    ("code", "others", "is_noted"),
+    [
+        (-200, (0.1, 12), True),
+        (-200, (600, 1300), True),
+        (-999.9, (-30, 40), True),
+        (9999, (0, 8000), False),
+        (9999, (0, 5000), True),
+        (300, (0, 10), False),  # such as the highest price allowed
+        (-1, (0, 1), False),
+        (-20, (-30, 40), False),
+    ],
+)
+def test_inspection_names_a_number_that_stands_for_missing_values(table, code, others, is_noted):
+    table["x"] = np.resize(np.linspace(*others, 10), len(table))
+    table.loc[::7, "x"] = code
+    count = int((table["x"].head(int(0.7 * len(table))) == code).sum())
+    notes = [note for note in inspected(table).notes if "stands for missing" in note]
+    expected = f"data.csv: {code} in {count} rows of column 'x', far from all others"
+    assert [note.startswith(expected) for note in notes] == [True] * is_noted
+
+
 def test_notes_on_series_name_the_right_ones_where_one_has_no_train_rows(table):
     panel = [table.assign(shop=name, y=size * table["y"]) for name, size in SIZES.items()]
     series = series_from_frame(

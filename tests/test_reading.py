@@ -197,6 +197,13 @@ def test_read_csv_reads_true_and_false_with_gaps_as_numbers(read):
     assert np.isnan(frame["y"].iloc[1])
 
 
+@pytest.mark.parametrize("text", ["-", ".", "n.a.", "#DIV/0!", "?"])
+def test_read_csv_takes_what_stands_for_nothing_as_missing(read, text):
+    frame, notes = read(csv_text(values=["1.5", text, *["2.25"] * (ROWS - 2)]))
+    assert frame["y"].head(3).fillna(-1).tolist() == [1.5, -1, 2.25]
+    assert notes == []
+
+
 def test_read_csv_reads_compressed_files(read):
     frame, _ = read(gzip.compress(PLAIN.encode()), "data.csv.gz")
     assert len(frame) == ROWS
@@ -344,6 +351,61 @@ def test_read_parquet_refuses_files_with_other_columns(tmp_path, table):
     table.rename(columns={"y": "z"}).to_parquet(tmp_path / "b.parquet")
     with pytest.raises(DataError, match=r"'y', 'z' in only one of a.parquet and b.parquet\. Ren"):
         read_table(tmp_path)
+
+
+HALF = pd.Series([1, 2, 3])
+
+
+def column_of_table(path):
+    frame, _ = read_table(path)
+    return frame["y"]
+
+
+def column_alone(path):
+    with open_columns(path) as (columns, _):
+        return columns["y"].astype(object)
+
+
+@pytest.mark.parametrize("read", [column_of_table, column_alone])
+@pytest.mark.parametrize(
+    ("first", "second"),
+    [
+        (HALF, HALF + 0.5),
+        (HALF + 0.5, HALF),
+        (HALF.astype("int8"), HALF * 1000),
+        (HALF.map(lambda _: None), HALF.map("s{}".format)),
+        (HALF.map("s{}".format).astype("category"), HALF.map("t{}".format)),
+        (pd.to_datetime(HALF, unit="D"), pd.to_datetime(HALF, unit="D").dt.date),
+        (pd.to_datetime(HALF, unit="h", utc=True), pd.to_datetime(HALF, unit="h", utc=True)
+         .dt.tz_convert("Asia/Tokyo")),
+    ],
+    ids=["floats-later", "floats-first", "small", "empty", "categories", "days", "zones"],
+)  # fmt: skip
+def test_read_parquet_takes_a_type_that_holds_what_all_files_have(tmp_path, read, first, second):
+    for name, part in {"a": first, "b": second}.items():
+        pd.DataFrame({"t": range(3), "y": part}).to_parquet(tmp_path / f"{name}.parquet")
+    column = read(tmp_path)
+    expected = pd.concat([first, second], ignore_index=True)
+    if first.dtype.kind == "M":
+        expected = pd.to_datetime(expected, utc=True).dt.tz_convert(first.dt.tz)
+    assert column.fillna("").tolist() == expected.fillna("").tolist()
+
+
+@pytest.mark.parametrize(
+    ("first", "second", "received"),
+    [
+        (HALF > 1, HALF + 0.5, "'y' of bool in a.parquet and of double in b.parquet"),
+        (HALF, HALF.astype(str), "'y' of int64 in a.parquet and of large_string in b.parquet"),
+        (pd.to_datetime(HALF), pd.to_datetime(HALF, utc=True), "'y' of timestamp[ns] in a.parqu"),
+    ],
+    ids=["true", "text", "zone"],
+)
+def test_read_parquet_refuses_columns_of_different_kinds(tmp_path, first, second, received):
+    for name, part in {"a": first, "b": second}.items():
+        pd.DataFrame({"t": range(3), "y": part}).to_parquet(tmp_path / f"{name}.parquet")
+    with pytest.raises(DataError) as error:
+        read_table(tmp_path)
+    assert received in str(error.value)
 
 
 @pytest.mark.parametrize("content", [b"", b"time,y\n1,2\n", b"PAR1 and then nothing"])

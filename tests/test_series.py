@@ -149,13 +149,19 @@ def test_series_counts_and_locates_missing_values():
     assert "Fill them with --fill ffill|seasonal, or drop the rows." in str(error.value)
 
 
-def test_missing_category_is_that_of_its_column():
-    frame = table(wind=np.resize(["N", "S", "W"], ROWS))
-    frame.loc[3, "wind"] = None
-    with pytest.raises(DataError) as error:
-        series_from_frame(frame, infer_schema(frame, source="x", target="y")[0], "x")
-    assert "column 'wind' has 1 missing values (first at row 3, " in str(error.value)
-    assert str(error.value).count("missing values") == 1
+@pytest.mark.parametrize("empty", [None, "", " "])
+@pytest.mark.parametrize("dtype", [object, "category"])
+def test_series_reads_an_empty_text_as_none_of_the_texts(empty, dtype):
+    frame = table(event=np.resize(["fair", empty, empty, "fête"], ROWS))
+    series = laid(frame.astype({"event": dtype}), fill="ffill")  # an event ends where it ends
+    assert series.schema.features == ("y", "x", "event=fair", "event=fête")
+    np.testing.assert_array_equal(series.values[:4, 2:], [[1, 0], [0, 0], [0, 0], [0, 1]])
+    assert "column 'event' is empty in 16 rows" in series.notes[0]
+
+
+def test_series_fills_the_text_of_a_row_that_is_absent():
+    frame = table(wind=np.resize(["N", "S", "W"], ROWS)).drop(index=4)
+    assert laid(frame, fill="ffill").values[4, 2:].tolist() == [1, 0, 0]
 
 
 def test_series_fills_and_notes_what_was_missing():

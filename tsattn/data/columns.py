@@ -57,7 +57,7 @@ def _is_consecutive(values: np.ndarray) -> bool:
 
 
 def categories_of(column: pd.Series, name: str, source: str) -> tuple[str, ...]:
-    """Return the different texts of a column, sorted.
+    """Return the different texts of a column, sorted; an empty cell is none of them.
 
     Raises:
         DataError: there are too many, or they are dates, or numbers but for a few.
@@ -67,7 +67,8 @@ def categories_of(column: pd.Series, name: str, source: str) -> tuple[str, ...]:
             f"{source}: a feature must be numbers or text. Received: column {name!r} of dates. "
             "Leave it out with --drop, or make it the time with --time-col."
         )
-    values = column.dropna().astype(str).str.strip()
+    values = texts_of(column)
+    values = values[values != ""]
     if len(values) and 0.5 < pd.to_numeric(values, errors="coerce").notna().mean() < 1:
         row, text = first_text(column)
         raise RowError(
@@ -83,6 +84,33 @@ def categories_of(column: pd.Series, name: str, source: str) -> tuple[str, ...]:
             "--id-col if it tells series apart, or with --time-col if it is the time."
         )
     return tuple(unique) if unique else ("",)
+
+
+def texts_of(column: pd.Series) -> pd.Series:
+    """Return the texts of a column without spaces around them; empty where there is none."""
+    if isinstance(column.dtype, pd.CategoricalDtype):
+        column = column.astype(object)
+    return column.astype(str).str.strip().where(column.notna(), "")
+
+
+def notes_on_texts(
+    texts: pd.Series, column: str, categories: Sequence[str], source: str
+) -> list[str]:
+    """Note the cells of a column that are none of its categories: other texts, and empty ones."""
+    notes = []
+    unknown = set(texts) - {"", *categories}
+    if unknown:
+        notes.append(
+            f"{source}: column {column!r} has values not seen in training "
+            f"({', '.join(sorted(unknown)[:5])}); they are read as none of the known ones"
+        )
+    num_empty = int((texts == "").sum())
+    if num_empty and "" not in categories:
+        notes.append(
+            f"{source}: column {column!r} is empty in {num_empty:,} rows; they are read as none "
+            "of its texts"
+        )
+    return notes
 
 
 def first_text(column: pd.Series) -> tuple[int, str]:

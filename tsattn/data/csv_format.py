@@ -21,9 +21,11 @@ _SAMPLE_BYTES = 65_536
 _MOST_FILES = 100
 _DELIMITERS = ",;\t|"
 _NUMBER = re.compile(r"^[-+]?(\d+\.?\d*|\.\d+)([eE][-+]?\d+)?$")
-_MISSING = (  # what pandas takes for a missing value, and a question mark
+_MISSING = (  # what pandas takes for a missing value, what statistics and spreadsheets write
     "", "#N/A", "#N/A N/A", "#NA", "-1.#IND", "-1.#QNAN", "-NaN", "-nan", "1.#IND", "1.#QNAN",
-    "<NA>", "N/A", "NA", "NULL", "NaN", "None", "n/a", "nan", "null", "?",
+    "<NA>", "N/A", "NA", "NULL", "NaN", "None", "n/a", "nan", "null",
+    "?", "-", "--", "---", ".", "..", "...", ":", "n.a.", "N.A.", "n/d", "na",
+    "#DIV/0!", "#VALUE!", "#REF!", "#NAME?", "#NUM!", "#NULL!",
 )  # fmt: skip
 _CONTROL_BYTES = bytes({*range(1, 9), *range(14, 26), *range(28, 32)})
 

@@ -39,10 +39,12 @@ def files_of(folder: Path, endings: tuple[str, ...]) -> list[Path]:
 def open_parquet(path: Path) -> Any:
     """Return a Parquet file, or all of a folder, as a `pyarrow.dataset.Dataset`; nothing is read.
 
+    A column of whole numbers in some files and of others in the rest is one of floats.
+
     Raises:
-        DataError: no Parquet file, or files with different columns.
+        DataError: no Parquet file, or files with different columns, or columns of different types.
     """
-    from pyarrow import dataset
+    from pyarrow import dataset, parquet
 
     files = parquet_files(path)
     if not files:
@@ -51,13 +53,15 @@ def open_parquet(path: Path) -> Any:
             "*.parquet and *.csv. Give one CSV or Parquet file, or a folder of such files."
         )
     try:
-        _check_same_columns(files)
-        return dataset.dataset(
-            [str(file) for file in files],
-            format="parquet",
-            partitioning="hive" if path.is_dir() else None,
-            partition_base_dir=str(path) if path.is_dir() else None,
-        )
+        schemas = [parquet.read_schema(file) for file in files]
+        _check_same_columns(files, schemas)
+        options: dict[str, Any] = {"format": "parquet"}
+        if path.is_dir():
+            options |= {"partitioning": "hive", "partition_base_dir": str(path)}
+        names = [str(file) for file in files]
+        data = dataset.dataset(names, **options)
+        common = _common_schema(data.schema, files, schemas)
+        return data if common == data.schema else dataset.dataset(names, schema=common, **options)
     except pyarrow.ArrowException as error:
         raise not_parquet(path, error) from None
 
@@ -114,18 +118,57 @@ def not_parquet(path: Path, error: Exception) -> DataError:
     )
 
 
-def _check_same_columns(files: Sequence[Path]) -> None:
-    from pyarrow import parquet
-
-    first = set(parquet.read_schema(files[0]).names)
-    for file in files[1:]:
-        differing = first ^ set(parquet.read_schema(file).names)
+def _check_same_columns(files: Sequence[Path], schemas: Sequence[pyarrow.Schema]) -> None:
+    for file, schema in zip(files, schemas, strict=True):
+        differing = {*schemas[0].names} ^ {*schema.names}
         if differing:
             raise DataError(
                 f"{file.parent}: all Parquet files of a folder must have the same columns. "
                 f"Received: {', '.join(map(repr, sorted(differing)))} in only one of "
                 f"{files[0].name} and {file.name}. Rename the columns, or remove the file."
             )
+
+
+def _common_schema(
+    first: pyarrow.Schema, files: Sequence[Path], schemas: Sequence[pyarrow.Schema]
+) -> pyarrow.Schema:
+    """Return the schema of all files: `first`, with types that can hold what the others do."""
+    fields = {field.name: field for field in first}
+    for file, schema in zip(files[1:], schemas[1:], strict=True):
+        for field in schema:
+            try:
+                fields[field.name] = _wider(fields[field.name], field)
+            except pyarrow.ArrowTypeError:
+                raise DataError(
+                    f"{file.parent}: a column must be of one type in all files of a folder. "
+                    f"Received: {field.name!r} of {fields[field.name].type} in {files[0].name} and "
+                    f"of {field.type} in {file.name}. Write it as one type."
+                ) from None
+    return first if len(files) == 1 else pyarrow.schema(fields.values(), metadata=first.metadata)
+
+
+def _wider(one: pyarrow.Field, other: pyarrow.Field) -> pyarrow.Field:
+    """Return a field that can hold what either holds.
+
+    Raises:
+        pyarrow.ArrowTypeError: they are of different kinds.
+    """
+    if one.type == other.type:
+        return one
+    kinds = pyarrow.types
+    pair = [
+        field.with_type(field.type.value_type) if kinds.is_dictionary(field.type) else field
+        for field in (one, other)
+    ]
+    is_moment = [kinds.is_timestamp(field.type) for field in pair]
+    if any(is_moment) and any(kinds.is_date(field.type) for field in pair):
+        return pair[is_moment.index(True)]
+    if all(is_moment) and None not in (pair[0].type.tz, pair[1].type.tz):
+        return pair[0]  # the same moments, in whatever zone
+    (field,) = pyarrow.unify_schemas(
+        [pyarrow.schema([field]) for field in pair], promote_options="permissive"
+    )
+    return field
 
 
 def one_line(error: Exception) -> str:

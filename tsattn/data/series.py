@@ -7,7 +7,7 @@ import numpy as np
 import pandas as pd
 
 from tsattn.config import listed
-from tsattn.data.columns import numbers_of
+from tsattn.data.columns import notes_on_texts, numbers_of, texts_of
 from tsattn.data.filling import check_fillable, fill_missing
 from tsattn.data.frequency import grid_positions, infer_frequency, next_times
 from tsattn.data.offsets import choose_offset, is_rounded
@@ -179,16 +179,12 @@ def _read_values(
                     f"{source}: column {column!r} changes too little for its size to be read "
                     "exactly (in float32); subtract the level of each series, or use differences"
                 )
-        else:
-            is_category = (frame[column].astype(str).str.strip() == category).to_numpy(dtype=bool)
-            values[rows, i] = np.where(frame[column].isna().to_numpy(), np.nan, is_category)
     for column, categories in schema.categories.items():
-        unknown = set(frame[column].dropna().astype(str).str.strip()) - set(categories)
-        if unknown:
-            notes.append(
-                f"{source}: column {column!r} has values not seen in training "
-                f"({', '.join(sorted(unknown)[:5])}); they are read as none of the known ones"
-            )
+        texts = texts_of(frame[column])
+        for category in categories:
+            i = schema.sources.index((column, category))
+            values[rows, i] = (texts == category).to_numpy(dtype=bool)
+        notes += notes_on_texts(texts, column, categories, source)
     return values, offsets
 
 

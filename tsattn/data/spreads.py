@@ -1,5 +1,6 @@
 """Values that lie far from all others."""
 
+import re
 from collections.abc import Sequence
 
 import numpy as np
@@ -9,11 +10,15 @@ from tsattn.data.series import TimeSeries
 from tsattn.errors import DataError
 
 _FAR, _TOO_FAR = 50.0, 1e5  # times the spread of the middle half of the rows
+_LEAST_CODE = 9.0  # -1 and 0 are seldom codes for what is missing
+_CODE = re.compile(r"-?9+(\.9+|\.0)?")
 _OF_NORMAL = 1.349  # quartiles of a normal distribution are so many standard deviations apart
 
 
 def notes_on_spreads(series: TimeSeries, rows: Sequence[slice], source: str) -> list[str]:
     """Return notes on values far from all others of their series, over the given rows.
+
+    So are numbers that stand for missing values, such as -200 or 9999.
 
     Where the middle half of a series is one value, what is far from it is not known.
 
@@ -49,7 +54,31 @@ def notes_on_spreads(series: TimeSeries, rows: Sequence[slice], source: str) -> 
                     "Correct it, or leave it empty with --fill."
                 )
             notes.append(f"{source}: {found}; correct it, or leave it empty with --fill")
+        elif code := _placeholder(column + series.offsets[i]):
+            notes.append(
+                f"{source}: {code} of column {name!r}, far from all others; if it stands for "
+                "missing values, leave them empty and use --fill"
+            )
     return notes
+
+
+def _placeholder(values: np.ndarray) -> str:
+    """Return a repeated number that may stand for missing values, and in how many rows it is.
+
+    It is the only negative one, or nines such as 9999, and further from the others than a quarter
+    of what lies between these; or any negative one that is further away than all of that.
+    """
+    for code in (np.nanmin(values), np.nanmax(values)):
+        others = values[~np.isnan(values) & (values != code)]
+        count = int((values == code).sum())
+        if len(others) < 2 or count < 2 or abs(code) < _LEAST_CODE:
+            continue
+        low, high = others.min(), others.max()
+        distance = max(low - code, code - high) / (high - low or np.inf)
+        is_code = _CODE.fullmatch(f"{code:.7g}") or code < 0 <= low
+        if (is_code and distance > 0.25) or (code < 0 and distance > 1):
+            return f"{code:.7g} in {count:,} rows"
+    return ""
 
 
 def _far_value(values: np.ndarray, of_series: str, name: str) -> str:
