@@ -55,6 +55,7 @@ PLAIN = csv_text()
         csv_text(values=[f'"{i}.5"' for i in range(ROWS)]),
         PLAIN.replace("\n", ",,\n"),
         PLAIN + ",\n,\n",
+        PLAIN.replace("5\n", "5,\n"),
     ],
     ids=[
         "plain",
@@ -72,6 +73,7 @@ PLAIN = csv_text()
         "quoted-numbers",
         "empty-columns",
         "empty-last-rows",
+        "delimiters-after-the-last-cells",
     ],
 )
 def test_read_csv_gives_the_same_table_however_it_is_written(read, content):
@@ -96,6 +98,33 @@ def test_read_csv_reads_marks_and_notes_them(read, values, delimiter, expected):
     frame, notes = read(csv_text(delimiter, values))
     np.testing.assert_allclose(frame["y"], expected)
     assert any("decimal comma" in note or "marks" in note for note in notes)
+
+
+@pytest.mark.parametrize(
+    ("form", "delimiter"),
+    [
+        ("{:.1f}%", ","), ("{:.1f} %", ";"), ("${:.1f}", ","), ("{:.1f}€", ","), ("€ {:.1f}", ";"),
+        ('"{:,.1f} $"', ","),
+    ],
+)  # fmt: skip
+@pytest.mark.parametrize("mark", [".", ","])
+def test_read_csv_reads_numbers_with_a_unit(read, form, delimiter, mark):
+    expected = np.linspace(-2000, 4000, ROWS)
+    values = [form.format(value) for value in expected]
+    if mark == ",":
+        delimiter = ";"
+        values = [value.replace(",", "'").replace(".", ",") for value in values]
+    frame, notes = read(csv_text(delimiter, values))
+    np.testing.assert_allclose(frame["y"], expected)
+    assert any("numbers with marks read in 'y'" in note for note in notes)
+
+
+@pytest.mark.parametrize(
+    "values", [["5%", "6", "7%"], ["$5", "€6", "$7"], ["$5%", "$6%", "$7%"], ["%", "%", "5%"]]
+)
+def test_read_csv_leaves_numbers_of_different_units_as_text(read, values):
+    frame, _ = read(csv_text(values=np.resize(values, ROWS)))
+    assert frame["y"].tolist() == np.resize(values, ROWS).tolist()
 
 
 @pytest.mark.parametrize(
@@ -197,6 +226,48 @@ def test_read_csv_reads_true_and_false_with_gaps_as_numbers(read):
     assert np.isnan(frame["y"].iloc[1])
 
 
+@pytest.mark.parametrize(
+    ("above", "below", "noted"),
+    [
+        ("Station 5\nfrom, 2024\n\n", "", ["lines above the header left out (Station 5)"]),
+        ("# a note, by hand\n", "", ["lines above the header left out (# a note, by hand)"]),
+        ('"two\nlines"\n', "", ["lines above the header left out (two\nlines)"]),
+        ("", ",MW\n", ["a line of units below the header left out (MW)"]),
+        ("", "UTC,m3/s\n", ["a line of units below the header left out (UTC, m3/s)"]),
+        ("\n# x\n", "\n[s],[1]\n", ["lines above the header left out (# x)", "a line of units "
+         "below the header left out ([s], [1])"]),
+    ],
+    ids=["title", "comment", "quoted", "units", "zone", "both"],
+)  # fmt: skip
+@pytest.mark.parametrize("delimiter", [",", ";"])
+def test_read_csv_leaves_out_titles_and_units(tmp_path, above, below, noted, delimiter):
+    content = csv_text().replace("\n", f"\n{below}", 1).replace(",", delimiter)
+    path = tmp_path / "data.csv"
+    path.write_text(above + content, encoding="utf-8")
+    frame, notes = read_table(path)
+    assert list(frame.columns) == ["time", "y"]
+    assert frame["y"].tolist() == [i + 0.5 for i in range(ROWS)]
+    assert notes == [f"{path}: {note.replace(', ', ', ')}" for note in noted]
+    with open_columns(path) as (columns, _):
+        assert columns["y"].tolist() == frame["y"].tolist()
+    pieces = [piece["y"].tolist() for piece in Pieces(path).read(5)]
+    assert sum(pieces, []) == frame["y"].tolist()
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        "time,y,event\n2024-01-01,1.5,\n2024-01-02,2.5,\n2024-01-03,3.5,fair\n",
+        "time,y,event\n2024-01-01,-,fair\n2024-01-02,2.5,\n2024-01-03,3.5,fair\n",
+        "kind,y\na,?\nb,2\nc,3\n",
+    ],
+)
+def test_read_csv_leaves_out_no_row_of_data(read, content):
+    frame, notes = read(content)
+    assert len(frame) == 3
+    assert notes == []
+
+
 @pytest.mark.parametrize("text", ["-", ".", "n.a.", "#DIV/0!", "?"])
 def test_read_csv_takes_what_stands_for_nothing_as_missing(read, text):
     frame, notes = read(csv_text(values=["1.5", text, *["2.25"] * (ROWS - 2)]))
@@ -223,8 +294,8 @@ def test_read_csv_reads_compressed_files(read):
         ("1,2\n3,4\n", "1, 2", "Add a header row"),
         ("2024-01-01,2\n2024-01-02,4\n", "2024-01-01, 2", "Add a header row"),
         ("time,y\n1,2\n1,2,3\n", "3 cells in row 3, 2 in the header", "Correct the row"),
-        ("# made by hand\ntime,y\n1,2\n", "2 cells in row 2, 1 in the header", "remove the lines"),
-        ('time,y\n"1,2\n3,4\n', "EOF inside string", "Correct or remove the row"),
+        ("# by hand\n1,2\n3,4\n", "2 cells in row 2, 1 in the header", "remove the lines"),
+        ('time,y\n"1,2\n3,4\n', "EOF inside string", "Check its quotes"),
     ],
 )
 def test_read_csv_refuses_what_is_no_table(read, content, received, remedy):

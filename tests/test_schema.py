@@ -7,6 +7,7 @@ import pandas as pd
 import pytest
 
 from tsattn.data.schema import Schema, infer_schema
+from tsattn.data.series import series_from_frame
 from tsattn.errors import DataError, UsageError
 
 ROWS = 61
@@ -38,6 +39,21 @@ def test_infer_schema_gives_every_column_a_role(table):
     assert schema.sources[1:3] == (("x, kW", None), ("wind", "N"))
     assert schema.columns == ("y", "x, kW", "wind")
     assert notes == []
+
+
+def test_infer_schema_takes_text_of_many_numbers_for_numbers(table):
+    table["y"] = table["y"].astype(str)
+    table["x"] = table["x, kW"].astype(str)
+    table["few"] = np.resize(["1", "2"], ROWS)
+    schema, _ = schema_of(table)
+    assert schema.past_covariates[:2] == ("x, kW", "wind=N")
+    assert schema.categories == {"wind": ("N", "S", "W"), "few": ("1", "2")}
+    series = series_from_frame(table, schema, "data.csv")
+    place = schema.features.index("x")
+    np.testing.assert_allclose(series.values[:, place], table["x, kW"], rtol=1e-6)
+    table.loc[3, "y"] = "open quote\n2024-01-01,2.5\n2024-01-02,3.5\n2024-01-03,4.5\n2024-01-04"
+    with pytest.raises(DataError, match=r"'open quote 2024-01-01,2\.5 .*2024\.\.\.' at row 3"):
+        schema_of(table)
 
 
 def test_infer_schema_takes_names_with_commas_before_it_splits_them(table):

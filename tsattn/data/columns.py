@@ -13,6 +13,7 @@ from tsattn.errors import DataError, RowError
 MAX_CATEGORIES = 20
 _COUNTER_NAMES = ("no", "no.", "nr", "index", "idx", "id", "row", "rownum", "instant", "level_0")
 _MIN_SHUFFLED = 20
+_SHOWN = 60  # characters of a value in a message
 
 
 def row_counters(
@@ -86,6 +87,17 @@ def categories_of(column: pd.Series, name: str, source: str) -> tuple[str, ...]:
     return tuple(unique) if unique else ("",)
 
 
+def holds_numbers(column: pd.Series, *, may_be_few: bool = False) -> bool:
+    """Return whether a column is numbers, or text that is nothing else, as databases export it.
+
+    A few different ones that are written as text are categories, unless `may_be_few`.
+    """
+    if is_numeric(column) or not column.notna().any():
+        return is_numeric(column)
+    is_many = may_be_few or texts_of(column).nunique() > MAX_CATEGORIES
+    return is_many and not looks_like_dates(column, "") and first_text(column) == (0, "")
+
+
 def texts_of(column: pd.Series) -> pd.Series:
     """Return the texts of a column without spaces around them; empty where there is none."""
     if isinstance(column.dtype, pd.CategoricalDtype):
@@ -117,7 +129,13 @@ def first_text(column: pd.Series) -> tuple[int, str]:
     """Return the row and the text of the first value that is no number; (0, "") without one."""
     numbers = pd.to_numeric(column.astype(str), errors="coerce")
     rows = np.flatnonzero((numbers.isna() & column.notna()).to_numpy())
-    return (int(rows[0]), str(column.iloc[rows[0]])) if len(rows) else (0, "")
+    return (int(rows[0]), shortened(column.iloc[rows[0]])) if len(rows) else (0, "")
+
+
+def shortened(value: object) -> str:
+    """Return a value as a message names it; an open quote may have made it many lines."""
+    text = " ".join(str(value).split())
+    return text if len(text) <= _SHOWN else f"{text[:_SHOWN]}..."
 
 
 def numbers_of(column: pd.Series, name: str, source: str) -> np.ndarray:

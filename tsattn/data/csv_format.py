@@ -12,6 +12,7 @@ from typing import Any
 
 import numpy as np
 
+from tsattn.data.csv_layout import find_layout, width_of
 from tsattn.data.decimal_marks import Decimal, find_decimal
 from tsattn.data.time_columns import COMPONENTS
 from tsattn.data.time_formats import candidate_formats
@@ -19,6 +20,7 @@ from tsattn.errors import DataError
 
 _SAMPLE_BYTES = 65_536
 _MOST_FILES = 100
+_LINE_ENDS = re.compile(r"\r\n|\r|\n")
 _DELIMITERS = ",;\t|"
 _NUMBER = re.compile(r"^[-+]?(\d+\.?\d*|\.\d+)([eE][-+]?\d+)?$")
 _MISSING = (  # what pandas takes for a missing value, what statistics and spreadsheets write
@@ -51,10 +53,17 @@ class CsvFormat:
     header: tuple[str, ...]
     id_column: str | None = None
     padded: tuple[str, ...] = ()  # columns of numbers with leading zeros
+    left_out: tuple[int, ...] = ()  # lines that are not of the table, from 0
+    title: str = ""  # what stands above the header
+    units: str = ""  # what stands below it
 
     def notes(self) -> list[str]:
         """Return what is unusual."""
         notes = []
+        if self.title:
+            notes.append(f"lines above the header left out ({self.title})")
+        if self.units:
+            notes.append(f"a line of units below the header left out ({self.units})")
         if self.encoding == "cp1252":
             notes.append("read as Windows-1252 text, since it is not UTF-8")
         if self.decimal.mark == ",":
@@ -78,19 +87,18 @@ def find_csv_format(path: Path, hints: CsvHints = NO_HINTS) -> CsvFormat:
         sample = file.read(_SAMPLE_BYTES)
     encoding = _find_encoding(path, sample)
     text = sample.decode(encoding, errors="replace")
-    lines = [line for line in re.split(r"\r\n|\r|\n", text) if line.strip()]
+    lines = {i: line for i, line in enumerate(_LINE_ENDS.split(text)) if line.strip()}
     if len(sample) == _SAMPLE_BYTES and len(lines) > 1:
-        lines = lines[:-1]  # it may be cut short
+        lines.popitem()  # it may be cut short
     if not lines:
         raise DataError(f"{path}: the file must hold a table. Received: an empty file. Check it.")
-    delimiter = _find_delimiter(lines)
-    try:
-        rows = list(csv.reader(io.StringIO("\n".join(lines)), delimiter=delimiter))
-    except csv.Error as error:
-        raise DataError(
-            f"{path}: the file must hold a table. Received: {error}. Check its quotes."
-        ) from None
-    header = tuple(name.strip() or f"Unnamed: {i}" for i, name in enumerate(rows[0]))
+    delimiter = _find_delimiter(list(lines.values()))
+    rows, places = _read_rows(path, lines, delimiter)
+    layout = find_layout(rows, _MISSING)
+    units = [] if layout.units is None else rows.pop(layout.units)
+    above, rows = rows[: layout.header], rows[layout.header :]
+    left_out = range(places[layout.header]) if above else range(0)
+    header = _names(rows)
     _check_header(header, str(path))
     _check_widths(rows, str(path))
     id_column = hints.id_column if hints.id_column in header else None
@@ -105,6 +113,9 @@ def find_csv_format(path: Path, hints: CsvHints = NO_HINTS) -> CsvFormat:
         header=header,
         id_column=id_column,
         padded=_find_padded(header, rows[1:]),
+        left_out=(*left_out, *([] if layout.units is None else [places[layout.units]])),
+        title=_shown(above[0]) if above else "",
+        units=_shown(units),
     )
 
 
@@ -139,6 +150,7 @@ def csv_reading(form: CsvFormat, text: Collection[str] = ()) -> dict[str, Any]:
         "encoding": form.encoding,
         "header": 0,
         "names": list(form.header),
+        "skiprows": list(form.left_out),
         "skipinitialspace": True,
         "low_memory": False,
         "index_col": False,
@@ -146,6 +158,37 @@ def csv_reading(form: CsvFormat, text: Collection[str] = ()) -> dict[str, Any]:
         "na_values": {name: [""] if name in ids else _MISSING for name in form.header},
         "keep_default_na": False,
     }
+
+
+def _read_rows(
+    path: Path, lines: dict[int, str], delimiter: str
+) -> tuple[list[list[str]], list[int]]:
+    """Return the cells of the rows, and their numbers; blank lines have some too, as in pandas."""
+    rows, places, numbers = [], [], list(lines)
+    reader = csv.reader(io.StringIO("\n".join(lines.values())), delimiter=delimiter)
+    first = within = 0  # lines within quotes have none
+    try:
+        for row in reader:
+            rows.append(row)
+            places.append(numbers[first] - within)
+            within += numbers[reader.line_num - 1] - numbers[first]
+            first = reader.line_num
+    except csv.Error as error:
+        raise DataError(
+            f"{path}: the file must hold a table. Received: {error}. Check its quotes."
+        ) from None
+    return rows, places
+
+
+def _names(rows: Sequence[Sequence[str]]) -> tuple[str, ...]:
+    """Return the names of the columns; where rows end with a delimiter, one more has no name."""
+    width = max(map(len, rows))
+    cells = [*rows[0], *[""] * (width - len(rows[0]))]
+    return tuple(name.strip() or f"Unnamed: {i}" for i, name in enumerate(cells))
+
+
+def _shown(row: Sequence[str]) -> str:
+    return ", ".join(filter(None, map(str.strip, row)))[:60]
 
 
 def _find_encoding(path: Path, sample: bytes) -> str:
@@ -174,15 +217,17 @@ def _find_encoding(path: Path, sample: bytes) -> str:
 
 
 def _find_delimiter(lines: list[str]) -> str:
-    """Return the delimiter that splits the header into most columns, consistently."""
+    """Return the delimiter that splits the lines, from a header on, into the same many columns."""
 
     def columns(delimiter: str) -> tuple[int, int]:
         try:
             counts = [len(row) for row in csv.reader(lines[:50], delimiter=delimiter)]
         except csv.Error:
             return 0, 0
-        consistent = sum(count == counts[0] for count in counts) if counts[0] > 1 else 0
-        return consistent, counts[0]
+        usual = max(counts, key=lambda count: (counts.count(count), count))
+        table = counts[counts.index(usual) :]
+        consistent = 2 * table.count(usual) - len(table)  # less those that are not
+        return (consistent, usual) if usual > 1 else (0, usual)
 
     return max(_DELIMITERS, key=columns)
 
@@ -211,7 +256,7 @@ def _check_header(header: Sequence[str], source: str) -> None:
 def _check_widths(rows: list[list[str]], source: str) -> None:
     """Raise a DataError for a row with more cells than the header; empty ones do not count."""
     for number, row in enumerate(rows, start=1):
-        width = max((i for i, cell in enumerate(row, start=1) if cell.strip()), default=0)
+        width = width_of(row)
         if width > len(rows[0]):
             raise DataError(
                 f"{source}: every row must have the header's columns. Received: {width} cells in "

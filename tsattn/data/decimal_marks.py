@@ -9,6 +9,7 @@ import numpy as np
 import pandas as pd
 
 _SPACES = "' \u00a0\u202f"  # between thousands
+_UNIT = re.compile(r"^([-+]?)([$€£¥])?\s?([-+]?)(.*?)\s?([$€£¥%])?$")  # one of two: of money, %
 _UNCLEAR = re.compile(r"^[-+]?[1-9]\d{0,2}([.,])\d{3}$", re.ASCII)  # a decimal, or thousands
 _HUNDREDS = re.compile(r"^[-+]?[1-9]\d\d$", re.ASCII)
 
@@ -50,7 +51,9 @@ def find_decimal(
         delimiter: What is between cells.
         known: The mark, where the numbers do not tell it.
     """
-    columns = [[cell.strip() for cell in cells] for cells in zip_longest(*rows, fillvalue="")]
+    columns = [
+        [_without_unit(cell)[0] for cell in cells] for cells in zip_longest(*rows, fillvalue="")
+    ]
     marked = [cell for cells in columns for cell in cells if "," in cell or "." in cell]
     if not marked:
         return Decimal(known or ".", False)
@@ -102,14 +105,19 @@ def _unclear_cells(
 def read_marks(column: pd.Series, decimal: str) -> pd.Series | None:
     """Return a text column of numbers with thousands marks, or a decimal comma, as numbers.
 
-    None where a text is anything else.
+    All of them may have the same unit: a sign of money, or %. None where a text is anything else.
     """
     thousands = ("," if decimal == "." else ".") + _SPACES
     whole = rf"(?:\d{{1,3}}|[1-9]\d{{0,2}}(?:[{thousands}]\d{{3}})+)"
     patterns = [(rf"^[-+]?{whole}(?:\{decimal}\d+)?$", decimal)]
     if decimal == ".":
         patterns.append((r"^[-+]?\d+(?:,\d+)?$", ","))
-    text = column.dropna().astype(str).str.strip()
+    text = column.dropna().astype(str)
+    unit = _common_unit(text)
+    if unit:
+        text = text.map(lambda cell: _without_unit(cell)[0])
+        patterns.insert(0, (rf"^[-+]?(?:\d+(?:\{decimal}\d*)?|\{decimal}\d+)$", decimal))
+    text = text.str.strip()
     for pattern, mark in patterns:
         matched = (part.str.match(pattern, flags=re.ASCII).all() for part in (text.head(100), text))
         if len(text) and all(matched):
@@ -118,3 +126,18 @@ def read_marks(column: pd.Series, decimal: str) -> pd.Series | None:
             numbers = pd.to_numeric(plain.str.replace(mark, ".", regex=False))
             return numbers.astype(np.float64).reindex(column.index)
     return None
+
+
+def _without_unit(cell: str) -> tuple[str, str]:
+    """Return a number without its sign of money or %, and that sign; a text as it is."""
+    match = _UNIT.match(cell.strip())
+    if match is None or not (match[2] or match[5]) or (match[2] and match[5]):
+        return cell.strip(), ""
+    return match[1] + match[3] + match[4], match[2] or match[5]
+
+
+def _common_unit(text: pd.Series) -> str:
+    """Return the sign that all texts have; empty without."""
+    units = {_without_unit(cell)[1] for cell in text.head(1)}
+    unit = units.pop() if units else ""
+    return unit if unit and text.str.contains(unit, regex=False).all() else ""

@@ -8,7 +8,7 @@ import pandas as pd
 from pandas.api import types
 
 from tsattn.config import resolve_columns
-from tsattn.data.columns import categories_of
+from tsattn.data.columns import categories_of, holds_numbers
 from tsattn.data.filling import fill_missing
 from tsattn.data.rows import find_duplicates
 from tsattn.data.schema import Schema, infer_schema
@@ -59,7 +59,7 @@ def _unusable_columns(
     taken += find_time_columns(frame, exclude=taken) if not columns.get("time_col") else []
     unusable = []
     for name in names:
-        if name not in taken and not is_numeric(frame[name]):
+        if name not in taken and not holds_numbers(frame[name]):
             try:
                 categories_of(frame[name], name, source)
             except DataError as error:

@@ -172,7 +172,7 @@ def _giveaways(frame: pd.DataFrame, schema: Schema) -> tuple[Giveaway, ...]:
         for name in schema.columns
         if name not in schema.targets and is_numeric(frame[name]) and is_real(frame[name])
     ]
-    targets = [name for name in schema.targets if is_real(frame[name])]
+    targets = [name for name in schema.targets if is_numeric(frame[name]) and is_real(frame[name])]
     return tuple(find_giveaways(frame, targets, others))
 
 

@@ -246,10 +246,11 @@ def _parse_csv(
 
 
 def not_rectangular(path: Path, error: Exception) -> DataError:
-    """Return the error for a row that is longer than the header."""
+    """Return the error for a row that is longer than the header, or a quote that is not closed."""
+    text = one_line(error)
+    remedy = "Check its quotes" if "inside string" in text else "Correct or remove the row"
     return DataError(
-        f"{path}: every row must have the header's columns. Received: {one_line(error)}. "
-        "Correct or remove the row."
+        f"{path}: every row must have the header's columns. Received: {text}. {remedy}."
     )
 
 

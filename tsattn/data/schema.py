@@ -5,7 +5,7 @@ from dataclasses import asdict, dataclass, field, replace
 from typing import Any
 
 from tsattn.config import as_names, listed, require, resolve_columns
-from tsattn.data.columns import categories_of, first_text, row_counters
+from tsattn.data.columns import categories_of, first_text, holds_numbers, row_counters
 from tsattn.data.csv_format import CsvHints
 from tsattn.data.table import Table
 from tsattn.data.time_columns import find_time_columns, is_numeric
@@ -137,7 +137,7 @@ def infer_schema(
     categories = {
         name: categories_of(frame[name], name, source)
         for name in past + future
-        if not is_numeric(frame[name])
+        if not holds_numbers(frame[name])
     }
     schema = Schema(
         time_columns=tuple(times),
@@ -188,7 +188,7 @@ def _resolve_targets(
             f"Use --target with one of {listed(available)}, or all."
         )
     for name in targets:
-        if not is_numeric(frame[name]) and name not in taken:
+        if name not in taken and not holds_numbers(frame[name], may_be_few=True):
             row, text = first_text(frame[name])
             raise RowError(
                 f"{source}: a target must be a column of numbers. Received: {name!r} with {text!r} "

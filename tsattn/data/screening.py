@@ -8,7 +8,7 @@ import pandas as pd
 
 from tsattn.config import as_names, resolve_columns
 from tsattn.data.column_table import ColumnTable
-from tsattn.data.columns import by_category, infinite_error, text_error
+from tsattn.data.columns import by_category, infinite_error, shortened, text_error
 from tsattn.data.frequency import grid_positions, infer_frequency
 from tsattn.data.rows import check_duplicates, group_rows, sort_rows
 from tsattn.data.schema import Schema, infer_schema
@@ -198,7 +198,7 @@ def _numbers(column: pd.Series) -> np.ndarray:
 
 
 def _not_numbers(source: str, name: str, column: pd.Series) -> Callable[[int, int], RowError]:
-    return lambda row, _: text_error(source, name, row, str(column.iloc[row]))
+    return lambda row, _: text_error(source, name, row, shortened(column.iloc[row]))
 
 
 def _infinite(source: str, name: str, values: np.ndarray) -> Callable[[int, int], RowError]:
