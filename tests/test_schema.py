@@ -41,6 +41,17 @@ def test_infer_schema_gives_every_column_a_role(table):
     assert notes == []
 
 
+def test_infer_schema_takes_years_that_count_the_rows_for_the_time():
+    years = pd.DataFrame({"year": range(1963, 2024), "y": np.arange(61.0) ** 2})
+    schema, notes = schema_of(years)
+    assert (schema.time_columns, schema.features, notes) == (("year",), ("y",), [])
+    panel = pd.concat([years.assign(land="a"), years[7:].assign(land="b")])
+    assert schema_of(panel, id_col="land")[0].time_columns == ("year",)
+    schema, (note,) = schema_of(years.assign(year=years["year"] // 12))
+    assert "no time column found" in note
+    assert schema.past_covariates == ("year",)
+
+
 def test_infer_schema_takes_text_of_many_numbers_for_numbers(table):
     table["y"] = table["y"].astype(str)
     table["x"] = table["x, kW"].astype(str)

@@ -129,12 +129,35 @@ def test_parse_times_keeps_one_offset(offset, zone):
     assert notes == []
 
 
-def test_parse_times_keeps_hours_over_a_change_of_the_clock_in_utc():
+def test_parse_times_keeps_hours_over_a_change_of_the_clock_in_its_zone():
     local = pd.date_range("2024-03-30", periods=ROWS, freq="h", tz="Europe/Berlin")
     times, notes = parsed([time.isoformat() for time in local])
-    assert (np.diff(times.asi8) == 3600 * 10**9).all()
+    assert times.equals(local.as_unit("ns"))
+    assert "mixes UTC offsets, those of Europe/Berlin; its times are kept in it" in notes[0]
+
+
+def test_parse_times_keeps_hours_with_the_offsets_of_no_zone_in_utc():
+    local = pd.date_range("2024-03-31 01:00", periods=ROWS, freq="h", tz="UTC")
+    offsets = np.resize(["+01:00", "+04:00"], ROWS)
+    times, notes = parsed(
+        [f"{time:%Y-%m-%d %H:%M}{offset}" for time, offset in zip(local, offsets, strict=True)]
+    )
     assert str(times.tz) == "UTC"
     assert "mixes UTC offsets; its times are kept in UTC" in notes[0]
+
+
+@pytest.mark.parametrize(
+    "form",
+    ["{0:%d.%m.%Y %H:%M} - {1:%d.%m.%Y %H:%M}", "{0:%d/%m/%Y %H:%M:%S} - {1:%d/%m/%Y %H:%M:%S}",
+     "{0:%d/%m/%Y %H:%M:%S} (CET) - {1:%d/%m/%Y %H:%M:%S} (CEST)",
+     "{0:%Y-%m-%dT%H:%M:%S}/{1:%Y-%m-%dT%H:%M:%S}", "{0:%Y-%m-%d %H:%M} – {1:%H:%M}",
+     "{0:%Y-%m-%d %H:%M} bis {1:%Y-%m-%d %H:%M}", "{0:%Y-%m-%d %H:%M} (CET)"],
+)  # fmt: skip
+def test_parse_times_takes_the_beginning_of_an_interval(form):
+    text = [form.format(time, time + pd.Timedelta("1h")) for time in HOURS]
+    times, _ = parsed(text)
+    np.testing.assert_array_equal(times, HOURS)
+    assert find_time_columns(pd.DataFrame({"MTU (CET)": text, "y": 1.0})) == ["MTU (CET)"]
 
 
 def test_parse_times_keeps_local_days_over_a_change_of_the_clock():

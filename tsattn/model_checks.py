@@ -128,6 +128,8 @@ def checked_schema(content: dict[str, Any]) -> Schema:
         value = getattr(schema, name)
         _require(value is None or isinstance(value, str), f"{name} is not a text")
     features, fields = schema.features, schema.calendar or ()
+    is_clock = schema.local_clock is True and schema.time_zone is not None
+    _require(schema.local_clock is False or is_clock, "local_clock needs a time zone")
     _require(schema.decimal in (None, ".", ","), f"decimal={schema.decimal!r} is unknown")
     _require(len(schema.targets) > 0, "it has no targets")
     _require(len(set(features)) == len(features), "a feature is named twice")

@@ -73,7 +73,8 @@ def _other_times(frame: pd.DataFrame, schema: Schema) -> list[str]:
     found = []
     # Longer steps may be days of a zone, which is found where they are read.
     has_hours = is_within_a_day(schema.freq)
-    if has_hours and times.tz is None and schema.time_zone is not None:
+    has_zone = schema.time_zone is not None and not schema.local_clock
+    if has_hours and times.tz is None and has_zone:
         found.append(f"times without a time zone, trained with {schema.time_zone}")
     if has_hours and times.tz is not None and schema.time_zone is None:
         found.append(f"times in the time zone {times.tz}, trained with none")

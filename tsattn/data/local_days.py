@@ -57,8 +57,13 @@ def _follows_clock(times: pd.DatetimeIndex) -> bool:
 
 def _readings(times: pd.DatetimeIndex) -> Iterator[tuple[str, pd.DatetimeIndex]]:
     in_utc = times.tz_localize("UTC") if times.tz is None else times
-    for name in dict.fromkeys([*_USUAL, *sorted(available_timezones())]):
+    for name in usual_zones():
         yield name, in_utc.tz_convert(name)
+
+
+def usual_zones() -> list[str]:
+    """Return the names of all time zones, those that stand for many others first."""
+    return list(dict.fromkeys([*_USUAL, *sorted(available_timezones())]))
 
 
 def _clock_share(times: pd.DatetimeIndex) -> tuple[float, bool]:

@@ -9,6 +9,7 @@ from pandas.api import types
 
 from tsattn.data.schema import Schema
 from tsattn.data.table import Table
+from tsattn.data.time_zone import fit_time_zone
 from tsattn.data.timestamps import parse_times
 from tsattn.errors import DataError, RowError
 
@@ -89,6 +90,18 @@ def series_ids(column: pd.Series, source: str) -> pd.Series:
     return column if types.is_integer_dtype(column) else column.astype(str).str.strip()
 
 
+def times_of_rows(frame: Table, schema: Schema, source: str) -> pd.Index:
+    """Return the time of each row, in the time zone of the schema or the one that is found.
+
+    Raises:
+        DataError, SchemaMismatchError: as `parse_times` and `fit_time_zone`.
+    """
+    times, _ = parse_times(frame, schema.time_columns, schema.time_format, source)
+    if not schema.time_columns:
+        return times
+    return fit_time_zone(times, schema, source, group_rows(frame, schema, source).values())
+
+
 def sort_rows(times: pd.Index, rows: np.ndarray) -> tuple[np.ndarray, bool]:
     """Return the rows of a series in the order of time, and whether they were so already."""
     selected = times[rows]
@@ -107,10 +120,10 @@ def row_numbers(count: int, groups: Iterable[np.ndarray]) -> np.ndarray:
 
 def find_duplicates(frame: Table, schema: Schema, source: str) -> tuple[np.ndarray, list[str]]:
     """Return which rows repeat a time of their series, (rows,) bool, and the first five."""
-    times, _ = parse_times(frame, schema.time_columns, schema.time_format, source)
-    groups = group_rows(frame, schema, source)
     if not schema.time_columns:
         return np.zeros(len(frame), dtype=bool), []
+    times = times_of_rows(frame, schema, source)
+    groups = group_rows(frame, schema, source)
     return _find_repeated(times, groups.values(), list(groups))
 
 

@@ -8,7 +8,7 @@ from tsattn.config import as_names, listed, require, resolve_columns
 from tsattn.data.columns import categories_of, first_text, holds_numbers, row_counters
 from tsattn.data.csv_format import CsvHints
 from tsattn.data.table import Table
-from tsattn.data.time_columns import find_time_columns, is_numeric
+from tsattn.data.time_columns import find_time_columns, holds_years, is_numeric
 from tsattn.errors import DataError, RowError, UsageError
 from tsattn.option_checks import parse_calendar
 
@@ -31,6 +31,7 @@ class Schema:
     calendar: tuple[str, ...] | None = None
     freq: str | None = None
     time_zone: str | None = None
+    local_clock: bool = False  # times are written as a clock in that zone shows them, without it
     fill: str | None = None
     decimal: str | None = None  # the mark of the CSV files that it is made from
 
@@ -121,14 +122,16 @@ def infer_schema(
     named = [name for names in roles.values() for name in names]
     times, ids, _, future, past = roles.values()
     notes = []
-    if not times:
-        times = find_time_columns(frame, exclude=named)
-        notes += _time_notes(times, source)
+    is_told = bool(times)
+    times = times or find_time_columns(frame, exclude=named)
     groups = frame[ids[0]] if ids else None
     counters = row_counters(frame, exclude=[*named, *times], groups=groups)
-    targets = _resolve_targets(target, frame, {*named, *times, *counters}, source)
+    times = times or [name for name in counters if holds_years(frame[name], name)][:1]
+    notes += [] if is_told else _time_notes(times, source)
+    taken = {*named, *times, *counters}
+    targets = _resolve_targets(target, frame, taken, source)
     _check_roles(roles | {"the time": times, "a target": targets})
-    counters = [name for name in counters if name not in targets]
+    counters = [name for name in counters if name not in {*targets, *times}]
     if counters:
         notes.append(f"{source}: row counter {', '.join(map(repr, counters))} left out")
     if past_covariates is None:

@@ -144,7 +144,7 @@ class _Screen:
         """Find series with times that occur twice, lie between the steps, or are not there."""
         schema, source = self.schema, self._source
         times, _ = parse_times(self.table, schema.time_columns, schema.time_format, source)
-        times = fit_time_zone(times, schema, source)
+        times = fit_time_zone(times, schema, source, self._groups.values())
         moments: dict[str, pd.Index] = {}
         for name, rows in self._groups.items():
             try:

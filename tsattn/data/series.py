@@ -12,10 +12,10 @@ from tsattn.data.filling import check_fillable, fill_missing
 from tsattn.data.frequency import grid_positions, infer_frequency, next_times
 from tsattn.data.offsets import choose_offset, is_rounded
 from tsattn.data.rows import NO_ID as NO_ID
-from tsattn.data.rows import check_duplicates, group_rows, row_numbers, sort_rows
+from tsattn.data.rows import check_duplicates, group_rows, row_numbers, sort_rows, times_of_rows
 from tsattn.data.schema import Schema
 from tsattn.data.table import Table
-from tsattn.data.time_zone import fit_time_zone, zone_notes, zone_of
+from tsattn.data.time_zone import fit_time_zone, is_local_clock, zone_notes, zone_of
 from tsattn.data.timestamps import parse_times, settle_format
 from tsattn.errors import DataError, RowError, SchemaMismatchError
 
@@ -88,7 +88,9 @@ def lay_rows(frame: Table, schema: Schema, source: str) -> tuple[TimeSeries, np.
         schema = replace(schema, time_format=time_format)
     groups = group_rows(frame, schema, source)
     if schema.time_columns:
-        written, times = times, fit_time_zone(times, schema, source)
+        written, times = times, fit_time_zone(times, schema, source, groups.values())
+        if schema.freq is None:
+            schema = replace(schema, local_clock=is_local_clock(written, times))
         notes += zone_notes(written, times, source) if schema.freq is None else []
     else:  # each series is numbered by itself
         times = pd.Index(row_numbers(len(frame), groups.values()))
@@ -244,7 +246,7 @@ def _gap_error(
         return DataError(before + after)
     row = rows[0]
     if frame is not None and series.schema.time_columns:
-        times, _ = parse_times(frame, series.schema.time_columns, series.schema.time_format, source)
+        times = times_of_rows(frame, series.schema, source)
         row = int(sort_rows(times, np.arange(len(times)))[0][row])
     return RowError(before, row, f", {after}")
 

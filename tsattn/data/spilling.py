@@ -8,6 +8,7 @@ import numpy as np
 import pandas as pd
 from pandas.api import types
 
+from tsattn.data.frequency import step_seconds
 from tsattn.data.pieces import Pieces
 from tsattn.data.places import rows_by_index
 from tsattn.data.rows import series_ids
@@ -148,6 +149,8 @@ def last_rows(frame: pd.DataFrame, schema: Schema, last: int | None) -> np.ndarr
         times, _ = parse_times(frame, schema.time_columns, schema.time_format, "")
     except (DataError, UsageError):  # which is said where the rows are forecast
         return everything
+    if schema.local_clock and schema.freq:  # which shows an hour twice
+        last += round(2 * 3600 / step_seconds(schema.freq)) + 1
     moments = times.asi8 if isinstance(times, pd.DatetimeIndex) else times.to_numpy()
     codes, _ = pd.factorize(frame[str(schema.id_column)])
     order = np.lexsort((moments, codes))

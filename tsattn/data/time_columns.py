@@ -21,6 +21,7 @@ COMPONENTS = {
 _NAME_PARTS = {
     "time", "date", "datetime", "timestamp", "utc", "epoch", "unix", "unixtime", "ts", "dt", "ds",
 }  # fmt: skip
+_YEARS = (1000, 2300)
 _CLOCK_NAMES = ("time", "hour", "clock")
 _CLOCK_PARTS = ("hour", "minute", "second")
 
@@ -80,6 +81,11 @@ def looks_like_dates(column: pd.Series, name: str) -> bool:
         return kind is not None and (kind != "number" or name.lower() in TIME_NAMES)
     sample = column.dropna().head(20).astype(str).str.strip()
     return len(sample) > 0 and all(candidate_formats(plain) for plain in plain_text(sample)[0])
+
+
+def holds_years(column: pd.Series, name: str) -> bool:
+    """Return whether a column that counts the rows is their year."""
+    return name.lower() in COMPONENTS["year"] and bool(column.between(*_YEARS).all())
 
 
 def _words(name: str) -> set[str]:

@@ -28,6 +28,11 @@ _TIME = re.compile(
     r"(?P<half> ?[AaPp][Mm])?(?P<offset> ?(?:Z|[+-]\d{2}(?::?\d{2})?))?$"
 )
 _CLOCK = re.compile(r"^\d{1,2}([:.])\d{2}(\1\d{2})?( ?[AaPp][Mm])?$")
+_ZONE, _UNTIL = r" ?\([A-Z]{3,4}\)", r"(?: - | ?[–—/] ?| to | bis )\d.*"
+_INTERVAL = (  # its beginning, and its end or the letters of a zone
+    r"^(\d\S*[ T]\d{1,2}:\d{2}(?::\d{2})?(?:Z|[+-]\d{2}:?\d{2})?)"
+    rf"(?:{_ZONE}(?:{_UNTIL})?|{_UNTIL})$"
+)
 _QUARTER = re.compile(r"^(\d{4})[- ]?Q([1-4])$")
 _WEEK = re.compile(r"^(\d{4})-?W(\d{2})(?:-?1)?$")  # of ISO 8601, or its Monday
 
@@ -79,8 +84,8 @@ def _with_colons(match: re.Match[str]) -> str:
 def plain_text(text: pd.Series) -> tuple[pd.Series, pd.Series | None]:
     """Return timestamps in a form strptime knows, and which are at hour 24, if any.
 
-    A quarter becomes its first month, a week its Monday, the names UTC and GMT become Z, and hour
-    24 becomes hour 0, to which the caller adds a day.
+    A quarter becomes its first month, a week its Monday, an interval of hours its beginning, the
+    names UTC and GMT become Z, and hour 24 becomes hour 0, to which the caller adds a day.
     """
     text = text.astype(str).str.strip()
     sample = text.head(MAX_FORMAT_SAMPLE)
@@ -92,6 +97,8 @@ def plain_text(text: pd.Series) -> tuple[pd.Series, pd.Series | None]:
         return text.where(quarter[0].isna(), known), None
     if sample.str.match(_WEEK.pattern).all():
         return text.str.replace(_WEEK.pattern, r"\1-W\2-1", regex=True), None
+    if sample.str.match(_INTERVAL).all():
+        text = text.str.replace(_INTERVAL, r"\1", regex=True)
     if sample.str.contains(r" ?(?:UTC|GMT)$").any():
         text = text.str.replace(r" ?(?:UTC|GMT)$", "Z", regex=True)
     is_late = text.str.contains(r"[T ]24:00", regex=True)

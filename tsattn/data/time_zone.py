@@ -1,10 +1,13 @@
 """The time zone of a series: kept as a name, and the same in new data as in training."""
 
+from collections.abc import Iterable
+
 import numpy as np
 import pandas as pd
 
 from tsattn.data.frequency import is_within_a_day
 from tsattn.data.local_days import days_of_zone, find_local_zone
+from tsattn.data.local_hours import find_clock_zone, find_zone_of_offsets, moments_of_clock
 from tsattn.data.schema import Schema
 from tsattn.data.time_formats import OFFSET
 from tsattn.errors import RowError, SchemaMismatchError
@@ -15,13 +18,22 @@ def zone_of(times: pd.Index) -> str | None:
     return str(times.tz) if isinstance(times, pd.DatetimeIndex) and times.tz is not None else None
 
 
-def fit_time_zone(times: pd.Index, schema: Schema, source: str) -> pd.Index:
+def fit_time_zone(
+    times: pd.Index, schema: Schema, source: str, groups: Iterable[np.ndarray]
+) -> pd.Index:
     """Return times in the time zone of the schema or, if that is not settled, a zone with a name.
 
     Hours of the day then mean to a model what they meant in training.
 
+    Args:
+        times: As they are written.
+        schema: Its time zone is settled if its frequency is.
+        source: What messages call the table.
+        groups: The rows of each series, in the order of the table.
+
     Raises:
         SchemaMismatchError: the times have a zone and the model's have none, or the other way.
+        RowError: the clock of the zone leaves out a time.
     """
     if schema.freq is not None and not isinstance(times, pd.DatetimeIndex):
         raise SchemaMismatchError(
@@ -31,7 +43,9 @@ def fit_time_zone(times: pd.Index, schema: Schema, source: str) -> pd.Index:
     if not isinstance(times, pd.DatetimeIndex):
         return times
     if schema.freq is None:
-        return _named_zone(times)
+        return _named_zone(times, groups)
+    if schema.local_clock and times.tz is None:
+        return _on_clock(times, groups, str(schema.time_zone), source)
     if (times.tz is None) == (schema.time_zone is None):
         return times if times.tz is None else times.tz_convert(schema.time_zone)
     if not is_within_a_day(schema.freq):  # days are days in any zone
@@ -45,6 +59,12 @@ def fit_time_zone(times: pd.Index, schema: Schema, source: str) -> pd.Index:
     )
 
 
+def is_local_clock(before: pd.Index, times: pd.Index) -> bool:
+    """Return whether hours, written without a zone, were found to be those of a local clock."""
+    has_clock = zone_of(before) is None and zone_of(times) is not None and len(times) > 0
+    return has_clock and bool(times[0].tz_localize(None) == before[0])
+
+
 def zone_notes(before: pd.Index, times: pd.Index, source: str) -> list[str]:
     """Return a note where times were found to follow the clock of a zone they are not written in.
 
@@ -54,6 +74,11 @@ def zone_notes(before: pd.Index, times: pd.Index, source: str) -> list[str]:
         source: Where they come from.
     """
     zone = zone_of(times)
+    if is_local_clock(before, times):
+        return [
+            f"{source}: an hour occurs twice, as on the clock of {zone} (or of a zone that changes "
+            "with it): its times are read as those"
+        ]
     if zone is None or len(times) == 0 or zone_of(before) == zone:
         return []
     at = before[0] if before.tz is not None else f"{before[0]}, read as UTC,"  # type: ignore[attr-defined]
@@ -68,16 +93,34 @@ def _days(times: pd.DatetimeIndex, zone: str | None) -> pd.DatetimeIndex | None:
     return days if (days == days.normalize()).all() else None
 
 
-def _named_zone(times: pd.DatetimeIndex) -> pd.DatetimeIndex:
+def _on_clock(
+    times: pd.DatetimeIndex, groups: Iterable[np.ndarray], zone: str, source: str
+) -> pd.DatetimeIndex:
+    moments = moments_of_clock(times, groups, zone)
+    if moments.hasnans:
+        row = int(np.argmax(moments.isna()))
+        raise RowError(
+            f"{source}: times must be those of a clock in {zone}, as in training. Received: "
+            f"{times[row]}, which it leaves out, at ",
+            row,
+            ". Correct it, or write the times with their offset.",
+        )
+    return moments
+
+
+def _named_zone(times: pd.DatetimeIndex, groups: Iterable[np.ndarray]) -> pd.DatetimeIndex:
     """Return times whose zone can be found again by its name.
 
-    It is that of their clock, where they are days of local time that are written in UTC.
+    It is that of their clock, where they are days of local time that are written in UTC, or hours
+    of which one occurs twice.
     """
     local_zone = find_local_zone(times)
     if local_zone is not None:
         return (times.tz_localize("UTC") if times.tz is None else times).tz_convert(local_zone)
     if times.tz is None:
-        return times
+        groups = list(groups)
+        zone = find_clock_zone(times, groups)
+        return times if zone is None else moments_of_clock(times, groups, zone)
     try:
         times.tz_convert(str(times.tz))
     except (ValueError, LookupError, TypeError):  # for example a zone read from a file
@@ -90,7 +133,8 @@ def with_offsets(
 ) -> tuple[pd.DatetimeIndex, list[str]]:
     """Return times in the one offset they are written with, and notes.
 
-    With several offsets, as local time has, days keep their local times; hours are kept in UTC.
+    With several offsets, as local time has, days keep their local times; hours are those of the
+    zone that has these offsets, or of UTC.
 
     Args:
         times: in UTC.
@@ -116,6 +160,9 @@ def with_offsets(
     note = f"{source}: column {text.name!r} mixes UTC offsets"
     if (local - local.normalize()).nunique() == 1:
         return local, [f"{note}; it holds days, so its local times are kept"]
+    clock = find_zone_of_offsets(times, local)
+    if clock is not None:
+        return times.tz_convert(clock), [f"{note}, those of {clock}; its times are kept in it"]
     return times, [f"{note}; its times are kept in UTC"]
 
 

@@ -9,7 +9,7 @@ import pandas as pd
 
 from tsattn.data.differences import check_matches
 from tsattn.data.places import rows_by_index, rows_in_files
-from tsattn.data.rows import group_rows
+from tsattn.data.rows import group_rows, times_of_rows
 from tsattn.data.schema import Schema
 from tsattn.data.series import (
     TimeSeries,
@@ -19,7 +19,6 @@ from tsattn.data.series import (
     needed_columns,
     series_from_frame,
 )
-from tsattn.data.timestamps import parse_times
 from tsattn.errors import DataError
 from tsattn.pipeline.tables import Data, as_table
 from tsattn.progress import Progress
@@ -74,7 +73,7 @@ def split_known(
     check_columns(frame, needed_columns(schema), source)
     has_target = frame[list(schema.targets)].notna().any(axis=1).to_numpy()
     with as_new_data(frame):
-        times, _ = parse_times(frame, schema.time_columns, schema.time_format, source)
+        times = times_of_rows(frame, schema, source)
     is_known = np.zeros(len(frame), dtype=bool)
     is_ahead = np.zeros(len(frame), dtype=bool)
     for series_id, rows in group_rows(frame, schema, source).items():

@@ -6,11 +6,9 @@ from typing import NamedTuple
 import numpy as np
 import pandas as pd
 
-from tsattn.data.rows import group_rows
+from tsattn.data.rows import group_rows, times_of_rows
 from tsattn.data.schema import Schema
 from tsattn.data.series import check_columns, lay_rows
-from tsattn.data.time_zone import fit_time_zone
-from tsattn.data.timestamps import parse_times
 from tsattn.fitted import FittedForecaster
 from tsattn.model_directory import file_sha256
 from tsattn.pipeline.tables import Data, as_table
@@ -95,8 +93,7 @@ def _training_file(
 
 def _plain(frame: pd.DataFrame, schema: Schema, source: str) -> tuple[pd.DataFrame, pd.MultiIndex]:
     """Return the columns a model reads, of one type in every table, and series and time of rows."""
-    times, _ = parse_times(frame, schema.time_columns, schema.time_format, source)
-    times = fit_time_zone(times, schema, source)
+    times = times_of_rows(frame, schema, source)
     plain = frame[[*schema.time_columns, *schema.columns]].copy()
     if len(schema.time_columns) == 1:
         plain[schema.time_columns[0]] = times

@@ -9,12 +9,10 @@ import numpy as np
 import pandas as pd
 
 from tsattn.config import SCHEMA_OPTIONS, FitOptions, require
-from tsattn.data.rows import GroupedTable, group_rows, row_numbers
+from tsattn.data.rows import GroupedTable, group_rows, row_numbers, times_of_rows
 from tsattn.data.schema import infer_schema
 from tsattn.data.series import TimeSeries, series_from_frame
 from tsattn.data.skipping import Faults
-from tsattn.data.time_zone import fit_time_zone
-from tsattn.data.timestamps import parse_times
 from tsattn.data.windows import choose_lookback_horizon, origins_of_fit
 from tsattn.errors import DataError
 from tsattn.option_checks import parse_split
@@ -168,11 +166,9 @@ def _settled(
 def _times(frame: pd.DataFrame, series: TimeSeries, source: str) -> pd.Index:
     """Return the time of each row of a table, as the series has it."""
     schema = series.schema
-    times, _ = parse_times(frame, schema.time_columns, schema.time_format, source)
+    times = times_of_rows(frame, schema, source)
     if not schema.time_columns:
         times = pd.Index(row_numbers(len(frame), group_rows(frame, schema, source).values()))
-    if schema.freq is not None:
-        times = fit_time_zone(times, schema, source)
     return times
 
 
