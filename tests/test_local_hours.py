@@ -10,7 +10,7 @@ from tsattn.data.column_table import ColumnTable
 from tsattn.data.inspection import inspect_table
 from tsattn.data.screening import Faults, sound_rows
 from tsattn.data.series import series_from_frame
-from tsattn.errors import DataError, RowError
+from tsattn.errors import DataError, RowError, SchemaMismatchError
 
 ZONES = ("Europe/Berlin", "Europe/London", "America/New_York", "Australia/Sydney")
 AUTUMN = "2023-10-28 22:00"  # in UTC: midnight in Berlin, three hours before its clock goes back
@@ -33,7 +33,7 @@ def in_turn(times):
 
 @pytest.mark.parametrize("zone", ZONES)
 @pytest.mark.parametrize("freq", ["h", "15min"])
-@pytest.mark.parametrize("order", ["rising", "falling", "of the clock"])
+@pytest.mark.parametrize("order", ["rising", "falling", "of the clock", "days falling", "halves"])
 def test_hours_of_a_clock_get_its_zone(zone, freq, order):
     times = times_of(zone, freq, periods=397 * (24 if freq == "h" else 96))
     frame = table(clock(times))
@@ -41,6 +41,11 @@ def test_hours_of_a_clock_get_its_zone(zone, freq, order):
         frame = frame[::-1]
     elif order == "of the clock":
         frame = frame.iloc[in_turn(times)]
+    elif order == "days falling":
+        day = clock(times).normalize()
+        frame = frame.iloc[np.argsort(-day.asi8, kind="stable")]
+    elif order == "halves":
+        frame = pd.concat([frame[5000:], frame[:5000]])
     series = laid(frame)
     assert (series.schema.freq, series.schema.time_zone) == (freq, zone)
     assert series.schema.local_clock
@@ -73,6 +78,30 @@ def test_hours_repeated_by_mistake_are_duplicates(repeated):
         laid(frame)
 
 
+def test_one_series_does_not_tell_the_clock_of_a_panel():
+    times = clock(times_of("UTC"))
+    parts = [table(times, shop=name) for name in "abc"]
+    row = times.get_loc(pd.Timestamp("2023-10-29 02:00"))
+    parts[1] = pd.concat([parts[1][: row + 1], parts[1][row:]])
+    with pytest.raises(DataError, match=r"1 duplicates \(2023-10-29 02:00:00 of series b\)"):
+        laid(pd.concat(parts), id_col="shop")
+
+
+def test_a_repeated_day_is_a_duplicate():
+    days = pd.date_range("2023-05-01", "2023-12-01").to_series().reset_index(drop=True)
+    frame = table(pd.concat([days[:182], days[181:]], ignore_index=True))
+    with pytest.raises(DataError, match=r"1 duplicates \(2023-10-29 00:00:00\)"):
+        laid(frame)
+
+
+def test_days_of_a_zone_in_utc_are_no_local_clock():
+    days = pd.date_range("2020-01-01", periods=700, freq="D", tz="Europe/London")
+    frame = table(clock(days.tz_convert("UTC")))
+    schema = laid(frame).schema
+    assert (schema.time_zone, schema.local_clock) == ("Europe/London", False)
+    assert series_from_frame(frame[500:600], schema, "new.csv").times.equals(days[500:600])
+
+
 @pytest.fixture(scope="module")
 def schema():
     return laid(table(clock(times_of("Europe/Berlin")))).schema
@@ -89,10 +118,10 @@ def test_new_hours_are_those_of_the_clock_of_training(freq, first):
     assert series.times.equals(times)
 
 
-def test_new_hours_with_an_offset_are_taken(schema):
+def test_new_hours_with_an_offset_are_refused(schema):
     times = times_of("UTC", "h", AUTUMN, periods=24)
-    series = series_from_frame(table(times), schema, "new.csv")
-    assert series.times.equals(times.tz_convert("Europe/Berlin"))
+    with pytest.raises(SchemaMismatchError, match=r"the time zone UTC, trained with none\."):
+        series_from_frame(table(times), schema, "new.csv")
 
 
 def test_new_hours_that_the_clock_leaves_out_are_refused(schema):
@@ -131,5 +160,9 @@ def test_commands_forecast_the_hours_of_a_clock_as_those_with_offsets(tmp_path):
         frame.assign(time=written)[:673].to_csv(new, index=False)
         assert run("predict", model, new, "-o", output).exit_code == 0
         forecasts[name] = pd.read_csv(output)
-    assert forecasts["clock"]["time"].tolist()[0] == "2023-10-29 02:00:00+01:00"
+    # Without offsets they are those of the clock, as in the data.
+    assert forecasts["clock"]["time"].tolist()[:2] == ["2023-10-29 02:00:00", "2023-10-29 03:00:00"]
+    assert forecasts["offset"]["time"].tolist()[0] == "2023-10-29 02:00:00+01:00"
+    for column in ("origin_time", "time"):
+        forecasts["offset"][column] = forecasts["offset"][column].str[:-6]
     pd.testing.assert_frame_equal(forecasts["clock"], forecasts["offset"])

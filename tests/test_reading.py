@@ -255,11 +255,29 @@ def test_read_csv_leaves_out_titles_and_units(tmp_path, above, below, noted, del
 
 
 @pytest.mark.parametrize(
+    ("head", "header"),
+    [
+        ("Load, hourly values, Berlin\ntime,y,x\n", ["time", "y", "x"]),
+        ("#time,y,x\nUTC,MW,C\n", ["#time", "y", "x"]),
+        ("# time,y,x\n# UTC,MW,C\n", ["# time", "y", "x"]),
+        ("time,y,\nUTC,MW,note\n", ["time", "y", "Unnamed: 2"]),
+        ("time,y,x\n,,\n,MW,C\n", ["time", "y", "x"]),
+        ("Station\nid, 5\nwhen,y,x\n", ["when", "y", "x"]),
+    ],
+)
+def test_read_csv_finds_the_header_among_lines_of_text(read, head, header):
+    frame, _ = read(f"{head}2020-01-01,0.5,0.25\n2020-01-02,1.5,0.75\n2020-01-03,2.5,0.5\n")
+    assert list(frame.columns) == header
+    assert frame["y"].tolist() == [0.5, 1.5, 2.5]
+
+
+@pytest.mark.parametrize(
     "content",
     [
         "time,y,event\n2024-01-01,1.5,\n2024-01-02,2.5,\n2024-01-03,3.5,fair\n",
         "time,y,event\n2024-01-01,-,fair\n2024-01-02,2.5,\n2024-01-03,3.5,fair\n",
         "kind,y\na,?\nb,2\nc,3\n",
+        "kind,y\na,2\nb,?\nc,3\n",
     ],
 )
 def test_read_csv_leaves_out_no_row_of_data(read, content):
@@ -444,13 +462,16 @@ def column_alone(path):
         (HALF, HALF + 0.5),
         (HALF + 0.5, HALF),
         (HALF.astype("int8"), HALF * 1000),
+        (HALF.astype("Int64"), HALF + 0.5),
         (HALF.map(lambda _: None), HALF.map("s{}".format)),
         (HALF.map("s{}".format).astype("category"), HALF.map("t{}".format)),
         (pd.to_datetime(HALF, unit="D"), pd.to_datetime(HALF, unit="D").dt.date),
         (pd.to_datetime(HALF, unit="h", utc=True), pd.to_datetime(HALF, unit="h", utc=True)
          .dt.tz_convert("Asia/Tokyo")),
     ],
-    ids=["floats-later", "floats-first", "small", "empty", "categories", "days", "zones"],
+    ids=[
+        "floats-later", "floats-first", "small", "nullable", "empty", "categories", "days", "zones",
+    ],
 )  # fmt: skip
 def test_read_parquet_takes_a_type_that_holds_what_all_files_have(tmp_path, read, first, second):
     for name, part in {"a": first, "b": second}.items():

@@ -153,15 +153,36 @@ def test_series_counts_and_locates_missing_values():
 @pytest.mark.parametrize("dtype", [object, "category"])
 def test_series_reads_an_empty_text_as_none_of_the_texts(empty, dtype):
     frame = table(event=np.resize(["fair", empty, empty, "fête"], ROWS))
-    series = laid(frame.astype({"event": dtype}), fill="ffill")  # an event ends where it ends
+    series = laid(frame.astype({"event": dtype}))
     assert series.schema.features == ("y", "x", "event=fair", "event=fête")
     np.testing.assert_array_equal(series.values[:4, 2:], [[1, 0], [0, 0], [0, 0], [0, 1]])
     assert "column 'event' is empty in 16 rows" in series.notes[0]
 
 
-def test_series_fills_the_text_of_a_row_that_is_absent():
-    frame = table(wind=np.resize(["N", "S", "W"], ROWS)).drop(index=4)
-    assert laid(frame, fill="ffill").values[4, 2:].tolist() == [1, 0, 0]
+def test_series_fills_texts_where_it_is_to_fill():
+    frame = table(wind=np.resize(["N", "S", "W"], ROWS))
+    frame.loc[7, "wind"] = None
+    np.testing.assert_array_equal(
+        laid(frame.drop(index=4), fill="ffill").values[[4, 7], 2:], [[1, 0, 0], [1, 0, 0]]
+    )
+
+
+def test_series_locates_empty_texts_that_training_had_none_of():
+    frame = table(wind=np.resize(["N", "S", "W"], ROWS))
+    schema = laid(frame).schema
+    frame.loc[3, "wind"] = None
+    with pytest.raises(DataError) as error:
+        series_from_frame(frame, schema, "new.csv")
+    assert "column 'wind' has 1 missing values (first at row 3, " in str(error.value)
+    assert str(error.value).count("missing values") == 1
+
+
+def test_series_reads_whole_numbers_beside_empty_cells_as_texts():
+    schema = laid(table(event=np.resize(["1", "bad", "fair", None], ROWS))).schema
+    numbers = np.resize([1.0, np.nan, 2.0], ROWS)  # as they are read where no text is among them
+    series = series_from_frame(table(event=numbers), schema, "new.csv")
+    np.testing.assert_array_equal(series.values[:3, 2:], [[1, 0, 0], [0, 0, 0], [0, 0, 0]])
+    assert "values not seen in training (2)" in series.notes[0]
 
 
 def test_series_fills_and_notes_what_was_missing():

@@ -10,6 +10,7 @@ import pandas as pd
 
 from tsattn.config import PARQUET_ENDINGS
 from tsattn.data.series import NO_ID, TimeSeries
+from tsattn.data.time_zone import as_written
 from tsattn.data.windows import Windows
 
 FLOAT_FORMAT = "%.12g"
@@ -103,6 +104,15 @@ class Forecast:
         if self.actual is not None:
             columns["actual"] = self.actual.transpose(order).ravel()
         return sorted_forecast(pd.DataFrame(columns))
+
+    def to_written_frame(self, series: TimeSeries) -> pd.DataFrame:
+        """Return the same table with the times as the data has them, see `as_written`."""
+        frame = self.to_frame(series)
+        times = {
+            name: as_written(pd.Index(frame[name]), series.schema)
+            for name in ("origin_time", "time")
+        }
+        return frame.assign(**times)
 
 
 def sorted_forecast(frame: pd.DataFrame) -> pd.DataFrame:

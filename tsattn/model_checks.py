@@ -119,7 +119,10 @@ def checked_schema(content: dict[str, Any]) -> Schema:
     for values in content["categories"].values():
         _require(isinstance(values, list), "categories holds no lists")
     schema = Schema.from_json(content)
-    names = ("time_columns", "targets", "past_covariates", "future_covariates", "calendar")
+    names = (
+        "time_columns", "targets", "past_covariates", "future_covariates", "calendar",
+        "with_empty",
+    )  # fmt: skip
     lists = {name: getattr(schema, name) for name in names}
     for name, values in {**lists, **schema.categories}.items():
         is_texts = isinstance(values, tuple) and all(isinstance(value, str) for value in values)

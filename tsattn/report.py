@@ -58,7 +58,7 @@ def write_report(
     if "test" not in metrics:
         metrics["test"] = {"num_windows": 0, "note": "no test rows were set aside"}
     shown = evaluations.get("test", evaluations["val"])
-    forecasts = shown.forecast.to_frame(series)
+    forecasts = shown.forecast.to_written_frame(series)
     if "test" in evaluations:
         forecasts.to_parquet(directory / "test_forecasts.parquet", index=False)
         if len(shown.forecast.origins) < len(shown.windows):

@@ -8,6 +8,7 @@ from pandas.api import types
 
 from tsattn.data.table import Table
 from tsattn.data.time_columns import is_numeric, looks_like_dates
+from tsattn.data.time_formats import numeric_kind
 from tsattn.errors import DataError, RowError
 
 MAX_CATEGORIES = 20
@@ -95,18 +96,26 @@ def holds_numbers(column: pd.Series, *, may_be_few: bool = False) -> bool:
     if is_numeric(column) or not column.notna().any():
         return is_numeric(column)
     is_many = may_be_few or texts_of(column).nunique() > MAX_CATEGORIES
-    return is_many and not looks_like_dates(column, "") and first_text(column) == (0, "")
+    if not is_many or looks_like_dates(column, "") or first_text(column) != (0, ""):
+        return False
+    kind = numeric_kind(pd.to_numeric(column.astype(str), errors="coerce"))
+    return kind in (None, "number")  # others are times
 
 
 def texts_of(column: pd.Series) -> pd.Series:
-    """Return the texts of a column without spaces around them; empty where there is none."""
+    """Return the texts of a column without spaces around them; empty where there is none.
+
+    Whole numbers, which are floats beside empty cells, are written as such.
+    """
     if isinstance(column.dtype, pd.CategoricalDtype):
         column = column.astype(object)
+    elif types.is_float_dtype(column) and (column.isna() | (column == column.round())).all():
+        column = column.astype("Int64")
     return column.astype(str).str.strip().where(column.notna(), "")
 
 
 def notes_on_texts(
-    texts: pd.Series, column: str, categories: Sequence[str], source: str
+    texts: pd.Series, column: str, categories: Sequence[str], source: str, *, may_be_empty: bool
 ) -> list[str]:
     """Note the cells of a column that are none of its categories: other texts, and empty ones."""
     notes = []
@@ -117,7 +126,7 @@ def notes_on_texts(
             f"({', '.join(sorted(unknown)[:5])}); they are read as none of the known ones"
         )
     num_empty = int((texts == "").sum())
-    if num_empty and "" not in categories:
+    if num_empty and may_be_empty:
         notes.append(
             f"{source}: column {column!r} is empty in {num_empty:,} rows; they are read as none "
             "of its texts"

@@ -95,9 +95,9 @@ def find_csv_format(path: Path, hints: CsvHints = NO_HINTS) -> CsvFormat:
     delimiter = _find_delimiter(list(lines.values()))
     rows, places = _read_rows(path, lines, delimiter)
     layout = find_layout(rows, _MISSING)
-    units = [] if layout.units is None else rows.pop(layout.units)
-    above, rows = rows[: layout.header], rows[layout.header :]
-    left_out = range(places[layout.header]) if above else range(0)
+    above, units = rows[: layout.header], [rows[row] for row in layout.units]
+    left_out = [*range(places[layout.header] if above else 0), *(places[i] for i in layout.units)]
+    rows = [row for i, row in enumerate(rows) if i >= layout.header and i not in layout.units]
     header = _names(rows)
     _check_header(header, str(path))
     _check_widths(rows, str(path))
@@ -113,9 +113,9 @@ def find_csv_format(path: Path, hints: CsvHints = NO_HINTS) -> CsvFormat:
         header=header,
         id_column=id_column,
         padded=_find_padded(header, rows[1:]),
-        left_out=(*left_out, *([] if layout.units is None else [places[layout.units]])),
+        left_out=tuple(left_out),
         title=_shown(above[0]) if above else "",
-        units=_shown(units),
+        units=_shown([cell for row in units for cell in row]),
     )
 
 

@@ -4,7 +4,7 @@ import numpy as np
 import pandas as pd
 
 from tsattn.config import listed
-from tsattn.data.columns import first_text
+from tsattn.data.columns import first_text, texts_of
 from tsattn.data.frequency import is_within_a_day, step_seconds
 from tsattn.data.rows import group_rows
 from tsattn.data.schema import Schema
@@ -52,7 +52,7 @@ def _other_types(frame: pd.DataFrame, schema: Schema) -> list[str]:
             if not numbers.notna().any():
                 found.append(f"column {name!r} of text ({first_text(column)[1]!r}), not numbers")
         elif categories is not None and is_numeric(column):
-            known = column.dropna().head(_HEAD).astype(str).isin(categories)
+            known = texts_of(column.dropna().head(_HEAD)).isin(categories)
             if not known.any():
                 kinds = listed(categories, 5)
                 found.append(f"column {name!r} of numbers, not text ({kinds})")
@@ -76,7 +76,7 @@ def _other_times(frame: pd.DataFrame, schema: Schema) -> list[str]:
     has_zone = schema.time_zone is not None and not schema.local_clock
     if has_hours and times.tz is None and has_zone:
         found.append(f"times without a time zone, trained with {schema.time_zone}")
-    if has_hours and times.tz is not None and schema.time_zone is None:
+    if has_hours and times.tz is not None and not has_zone and str(times.tz) != schema.time_zone:
         found.append(f"times in the time zone {times.tz}, trained with none")
     return found + _other_step(head, times, schema, schema.freq)
 

@@ -30,7 +30,7 @@ def find_local_zone(times: pd.DatetimeIndex) -> str | None:
             midnight.
     """
     unique = times.unique().sort_values()
-    if len(unique) < 3 or np.median(np.diff(unique.as_unit("ns").asi8)) < _SHORTEST:
+    if len(unique) < 3 or not are_days(unique):
         return None
     own, _ = _clock_share(unique)
     if own == 1 or _follows_clock(unique):
@@ -46,6 +46,11 @@ def find_local_zone(times: pd.DatetimeIndex) -> str | None:
         if best == (True, 1, True):
             break
     return found
+
+
+def are_days(times: pd.DatetimeIndex) -> bool:
+    """Return whether times, sorted, are mostly a day or more apart."""
+    return len(times) > 1 and np.median(np.diff(times.as_unit("ns").asi8)) >= _SHORTEST
 
 
 def _follows_clock(times: pd.DatetimeIndex) -> bool:

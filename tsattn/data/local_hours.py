@@ -15,30 +15,32 @@ _LOOKED_AT = 1000  # rows
 
 
 def find_clock_zone(times: pd.DatetimeIndex, groups: Iterable[np.ndarray]) -> str | None:
-    """Return the zone whose clock shows all times; None where none repeats in a series.
+    """Return the zone whose clock shows the times; None where it cannot be told.
+
+    Most series over a night on which the clock is put back must show an hour twice.
 
     Args:
         times: Those of all rows, without a zone.
         groups: The rows of each series, in the order of the table.
     """
     series = [times[rows] for rows in groups]
-    repeated = pd.DatetimeIndex(
-        np.unique(np.concatenate([part[part.duplicated()].to_numpy() for part in series]))
-    )
-    if not len(repeated):
+    twice = [part[part.duplicated()].unique() for part in series]
+    counts = pd.Series(np.concatenate([part.to_numpy() for part in twice])).value_counts()
+    spans = pd.DataFrame({"first": [p.min() for p in series], "last": [p.max() for p in series]})
+    repeated = [
+        time
+        for time, count in counts.items()
+        if count > 0.5 * ((spans["first"] < time) & (spans["last"] > time)).sum()
+    ]
+    if not repeated:
         return None
-    numbers = np.split(np.arange(len(times)), np.cumsum([len(part) for part in series])[:-1])
-    together = pd.DatetimeIndex(series[0].append(series[1:]))
+    shown = pd.DatetimeIndex(repeated)
     for zone in usual_zones():
-        if (
-            not _is_shown_twice(repeated[:1], zone).all()
-            or not _is_shown_twice(repeated, zone).all()
-        ):
+        if not (_is_shown_twice(shown[:1], zone).all() and _is_shown_twice(shown, zone).all()):
             continue
-        moments = moments_of_clock(together, numbers, zone)
-        is_clear = not any(moments[rows].has_duplicates for rows in numbers)
-        if is_clear and not moments.hasnans:
-            return zone
+        if times.tz_localize(zone, ambiguous=np.ones(len(times), bool), nonexistent="NaT").hasnans:
+            continue
+        return zone
     return None
 
 
@@ -71,9 +73,7 @@ def moments_of_clock(
     is_twice = _is_shown_twice(times, zone)
     for rows in groups if is_twice.any() else ():
         if is_twice[rows].any():
-            is_falling = times[rows[0]] > times[rows[-1]]
-            ordered = rows[::-1] if is_falling else rows
-            is_second[ordered] = _seconds(times[ordered], is_twice[ordered])
+            is_second[rows] = _seconds(times[rows], is_twice[rows])
     return times.tz_localize(zone, ambiguous=~is_second, nonexistent="NaT")
 
 
@@ -91,8 +91,12 @@ def _seconds(times: pd.DatetimeIndex, is_twice: np.ndarray) -> np.ndarray:
     rows = np.flatnonzero(is_twice)
     is_new_night = (np.diff(rows) > 1) & (np.abs(np.diff(times.asi8[rows])) > _DAY)
     for block in np.split(rows, np.flatnonzero(is_new_night) + 1):
+        around = slice(max(block[0] - 2, 0), block[-1] + 3)
+        is_falling = np.sign(np.diff(times.asi8[around])).sum() < 0
+        block = block[::-1] if is_falling else block
         shown = times[block]
         is_again = np.asarray(shown.duplicated())
         is_again[1:] |= np.cumsum(np.diff(shown.asi8) < 0) > 0
-        found[block] = True if block[0] == 0 and not is_again.any() else is_again
+        is_first = block[0] == (len(times) - 1 if is_falling else 0)
+        found[block] = True if is_first and not is_again.any() else is_again
     return found

@@ -3,6 +3,7 @@
 What reads them is loaded when it is needed, since CSV files are read without it.
 """
 
+import json
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
@@ -114,7 +115,7 @@ def not_parquet(path: Path, error: Exception) -> DataError:
     """Return the error for a file that PyArrow cannot read."""
     return DataError(
         f"{path}: the file must be Parquet. Received: {one_line(error)}. "
-        "Check that it was written completely."
+        "Check that it was written completely, and each column as one type."
     )
 
 
@@ -144,7 +145,19 @@ def _common_schema(
                     f"Received: {field.name!r} of {fields[field.name].type} in {files[0].name} and "
                     f"of {field.type} in {file.name}. Write it as one type."
                 ) from None
-    return first if len(files) == 1 else pyarrow.schema(fields.values(), metadata=first.metadata)
+    widened = [field.name for field in first if field.type != fields[field.name].type]
+    return pyarrow.schema(fields.values(), metadata=_without_types(first.metadata, widened))
+
+
+def _without_types(
+    metadata: dict[bytes, bytes] | None, names: Sequence[str]
+) -> dict[bytes, bytes] | None:
+    """Return metadata that does not say what types some columns have in pandas."""
+    if not names or not metadata or b"pandas" not in metadata:
+        return metadata
+    content = json.loads(metadata[b"pandas"])
+    content["columns"] = [each for each in content["columns"] if each["name"] not in names]
+    return {**metadata, b"pandas": json.dumps(content).encode()}
 
 
 def _wider(one: pyarrow.Field, other: pyarrow.Field) -> pyarrow.Field:
@@ -162,7 +175,9 @@ def _wider(one: pyarrow.Field, other: pyarrow.Field) -> pyarrow.Field:
     ]
     is_moment = [kinds.is_timestamp(field.type) for field in pair]
     if any(is_moment) and any(kinds.is_date(field.type) for field in pair):
-        return pair[is_moment.index(True)]
+        moment = pair[is_moment.index(True)]
+        if moment.type.tz is None:
+            return moment
     if all(is_moment) and None not in (pair[0].type.tz, pair[1].type.tz):
         return pair[0]  # the same moments, in whatever zone
     (field,) = pyarrow.unify_schemas(

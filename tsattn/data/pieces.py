@@ -119,10 +119,10 @@ class Pieces:
                 if batch.num_rows:
                     waiting.append(batch)
                     count += batch.num_rows
+            if waiting:
+                yield self._frame(waiting)
         except pyarrow.ArrowException as error:
             raise not_parquet(self.path, error) from None
-        if waiting:
-            yield self._frame(waiting)
 
     def _frame(self, batches: list[Any]) -> pd.DataFrame:
         import pyarrow

@@ -5,7 +5,7 @@ from dataclasses import asdict, dataclass, field, replace
 from typing import Any
 
 from tsattn.config import as_names, listed, require, resolve_columns
-from tsattn.data.columns import categories_of, first_text, holds_numbers, row_counters
+from tsattn.data.columns import categories_of, first_text, holds_numbers, row_counters, texts_of
 from tsattn.data.csv_format import CsvHints
 from tsattn.data.table import Table
 from tsattn.data.time_columns import find_time_columns, holds_years, is_numeric
@@ -28,6 +28,7 @@ class Schema:
     past_covariates: tuple[str, ...] = ()
     future_covariates: tuple[str, ...] = ()
     categories: dict[str, tuple[str, ...]] = field(default_factory=dict)
+    with_empty: tuple[str, ...] = ()  # text columns with empty cells, which are none of the texts
     calendar: tuple[str, ...] | None = None
     freq: str | None = None
     time_zone: str | None = None
@@ -126,7 +127,8 @@ def infer_schema(
     times = times or find_time_columns(frame, exclude=named)
     groups = frame[ids[0]] if ids else None
     counters = row_counters(frame, exclude=[*named, *times], groups=groups)
-    times = times or [name for name in counters if holds_years(frame[name], name)][:1]
+    years = [name for name in counters if name not in as_names(target)]
+    times = times or [name for name in years if holds_years(frame[name], name)][:1]
     notes += [] if is_told else _time_notes(times, source)
     taken = {*named, *times, *counters}
     targets = _resolve_targets(target, frame, taken, source)
@@ -142,6 +144,9 @@ def infer_schema(
         for name in past + future
         if not holds_numbers(frame[name])
     }
+    with_empty = [
+        name for name in categories if fill is None and (texts_of(frame[name]) == "").any()
+    ]
     schema = Schema(
         time_columns=tuple(times),
         time_format=time_format,
@@ -150,6 +155,7 @@ def infer_schema(
         past_covariates=_feature_names(past, categories),
         future_covariates=_feature_names(future, categories),
         categories=categories,
+        with_empty=tuple(with_empty),
         calendar=parse_calendar(calendar),
         fill=fill,
     )

@@ -59,7 +59,7 @@ def sound_rows(
 
 def check_known(table: ColumnTable, schema: Schema, source: str) -> None:
     """Raise a RowError for the first missing value of a table that is not to be filled."""
-    needed = [name for name in schema.columns if name not in schema.categories]
+    needed = [name for name in schema.columns if name not in schema.with_empty]
     for name in needed if schema.fill is None else ():
         is_missing = table[name].isna().to_numpy()
         if is_missing.any():
@@ -177,7 +177,7 @@ class _Screen:
         """Find values that are infinite or too large and, unless they are filled, missing."""
         for name in self.schema.columns:
             column = self.table[name]
-            if self.schema.fill is None and name not in self.schema.categories:
+            if self.schema.fill is None and name not in self.schema.with_empty:
                 self._blame(column.isna().to_numpy(), _missing(self._source, name))
             if is_numeric(column):
                 values = column.to_numpy(dtype=np.float64, na_value=np.nan)

@@ -183,10 +183,13 @@ def _read_values(
                 )
     for column, categories in schema.categories.items():
         texts = texts_of(frame[column])
+        is_missing = (texts == "").to_numpy() & (column not in schema.with_empty)
         for category in categories:
             i = schema.sources.index((column, category))
-            values[rows, i] = (texts == category).to_numpy(dtype=bool)
-        notes += notes_on_texts(texts, column, categories, source)
+            is_category = (texts == category).to_numpy()
+            values[rows, i] = np.where(is_missing & ~is_category, np.nan, is_category)
+        may_be_empty = column in schema.with_empty
+        notes += notes_on_texts(texts, column, categories, source, may_be_empty=may_be_empty)
     return values, offsets
 
 

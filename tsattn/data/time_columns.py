@@ -88,6 +88,12 @@ def holds_years(column: pd.Series, name: str) -> bool:
     return name.lower() in COMPONENTS["year"] and bool(column.between(*_YEARS).all())
 
 
+def is_time_name(name: str) -> bool:
+    """Return whether a column of this name is usually the time, or a part of it."""
+    parts = {part for names in COMPONENTS.values() for part in names}
+    return name.lower() in {*TIME_NAMES, *_NAME_PARTS, *parts}
+
+
 def _words(name: str) -> set[str]:
     return set(re.split(r"[\W_]+", name.lower()))
 

@@ -13,6 +13,10 @@ _DIGIT_FORMATS = {8: "%Y%m%d", 10: "%Y%m%d%H", 12: "%Y%m%d%H%M", 14: "%Y%m%d%H%M
 _DATES = (  # each pattern of the date part with the formats it may mean
     (re.compile(r"^\d{4}([-/.])\d{1,2}\1\d{1,2}"), ("%Y{0}%m{0}%d",)),
     (re.compile(r"^\d{1,2}([-/.])\d{1,2}\1\d{4}"), ("%d{0}%m{0}%Y", "%m{0}%d{0}%Y")),
+    (
+        re.compile(r"^\d{2}([-/])\d{2}\1\d{2}(?!\d)"),
+        ("%d{0}%m{0}%y", "%m{0}%d{0}%y", "%y{0}%m{0}%d"),
+    ),
     (re.compile(r"^\d{1,2}([-/.])\d{1,2}\1\d{2}(?!\d)"), ("%d{0}%m{0}%y", "%m{0}%d{0}%y")),
     (re.compile(r"^\d{1,2}([- ])[A-Za-z]{3,9}\1\d{4}"), ("%d{0}%b{0}%Y", "%d{0}%B{0}%Y")),
     (re.compile(r"^\d{1,2}([- ])[A-Za-z]{3}\1\d{2}(?!\d)"), ("%d{0}%b{0}%y",)),
@@ -97,7 +101,9 @@ def plain_text(text: pd.Series) -> tuple[pd.Series, pd.Series | None]:
         return text.where(quarter[0].isna(), known), None
     if sample.str.match(_WEEK.pattern).all():
         return text.str.replace(_WEEK.pattern, r"\1-W\2-1", regex=True), None
-    if sample.str.match(_INTERVAL).all():
+    if sample.str.contains(r" ?\((?:UTC|GMT)\)").any():
+        text = text.str.replace(r" ?\((?:UTC|GMT)\)", "Z", regex=True)
+    if text.head(MAX_FORMAT_SAMPLE).str.match(_INTERVAL).all():
         text = text.str.replace(_INTERVAL, r"\1", regex=True)
     if sample.str.contains(r" ?(?:UTC|GMT)$").any():
         text = text.str.replace(r" ?(?:UTC|GMT)$", "Z", regex=True)

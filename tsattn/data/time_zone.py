@@ -1,12 +1,13 @@
 """The time zone of a series: kept as a name, and the same in new data as in training."""
 
 from collections.abc import Iterable
+from typing import Any
 
 import numpy as np
 import pandas as pd
 
 from tsattn.data.frequency import is_within_a_day
-from tsattn.data.local_days import days_of_zone, find_local_zone
+from tsattn.data.local_days import are_days, days_of_zone, find_local_zone
 from tsattn.data.local_hours import find_clock_zone, find_zone_of_offsets, moments_of_clock
 from tsattn.data.schema import Schema
 from tsattn.data.time_formats import OFFSET
@@ -46,23 +47,30 @@ def fit_time_zone(
         return _named_zone(times, groups)
     if schema.local_clock and times.tz is None:
         return _on_clock(times, groups, str(schema.time_zone), source)
-    if (times.tz is None) == (schema.time_zone is None):
+    is_other = schema.local_clock and str(times.tz) != schema.time_zone
+    if (times.tz is None) == (schema.time_zone is None) and not is_other:
         return times if times.tz is None else times.tz_convert(schema.time_zone)
     if not is_within_a_day(schema.freq):  # days are days in any zone
         days = _days(times, schema.time_zone)
         if days is not None:
             return days
+    trained = None if schema.local_clock else schema.time_zone
     have = "no time zone" if times.tz is None else f"the time zone {times.tz}"
     raise SchemaMismatchError(
         f"{source}: times must have a time zone where those of training had one. Received: {have}, "
-        f"trained with {schema.time_zone or 'none'}. Write the times as in the training data."
+        f"trained with {trained or 'none'}. Write the times as in the training data."
     )
 
 
 def is_local_clock(before: pd.Index, times: pd.Index) -> bool:
     """Return whether hours, written without a zone, were found to be those of a local clock."""
-    has_clock = zone_of(before) is None and zone_of(times) is not None and len(times) > 0
-    return has_clock and bool(times[0].tz_localize(None) == before[0])
+    is_found = zone_of(before) is None and zone_of(times) is not None
+    return is_found and not are_days(pd.DatetimeIndex(times.unique().sort_values()))
+
+
+def as_written(times: Any, schema: Schema) -> Any:
+    """Return times, or one time, as the data has them: those of a local clock without its zone."""
+    return times.tz_localize(None) if schema.local_clock else times
 
 
 def zone_notes(before: pd.Index, times: pd.Index, source: str) -> list[str]:
@@ -77,7 +85,7 @@ def zone_notes(before: pd.Index, times: pd.Index, source: str) -> list[str]:
     if is_local_clock(before, times):
         return [
             f"{source}: an hour occurs twice, as on the clock of {zone} (or of a zone that changes "
-            "with it): its times are read as those"
+            "with it): times are read as those of that clock, and forecasts have them"
         ]
     if zone is None or len(times) == 0 or zone_of(before) == zone:
         return []
@@ -119,6 +127,8 @@ def _named_zone(times: pd.DatetimeIndex, groups: Iterable[np.ndarray]) -> pd.Dat
         return (times.tz_localize("UTC") if times.tz is None else times).tz_convert(local_zone)
     if times.tz is None:
         groups = list(groups)
+        if are_days(times.unique().sort_values()):
+            return times
         zone = find_clock_zone(times, groups)
         return times if zone is None else moments_of_clock(times, groups, zone)
     try:

@@ -10,6 +10,7 @@ import pandas as pd
 from tsattn.data.rows import GroupedTable, group_rows
 from tsattn.data.series import TimeSeries, extend_series
 from tsattn.data.skipping import about_series, by_halves
+from tsattn.data.time_zone import as_written
 from tsattn.errors import DataError, TsattnError
 from tsattn.fitted import FittedForecaster
 from tsattn.following import stretched
@@ -184,7 +185,8 @@ def _forecast_together(
     factors, result.not_followed = rules.follow.factors(
         fitted, tables.known, source, extended, usable
     )
-    forecast = run(fitted, extended, origins[usable], source, factors, reasons).to_frame(extended)
+    found = run(fitted, extended, origins[usable], source, factors, reasons)
+    forecast = found.to_written_frame(extended)
     if reasons is not None:
         forecast = add_reasons(forecast, reasons, extended, origins[usable])
         result.reasons = reasons_to_json(fitted, reasons, extended, origins[usable])
@@ -268,7 +270,8 @@ def _usable(
         reason = reason_against(fitted, series, i, int(origin), source)
         if reason is None and rules.max_age is not None:
             name = series_name(series, i)
-            reason = rules.max_age.reason_against(series.times[int(origin) - 1], name, source)
+            last = as_written(series.times[int(origin) - 1], series.schema)
+            reason = rules.max_age.reason_against(last, name, source)
         if reason is None:
             usable.append(i)
         elif rules.on_skip is None or fitted.schema.id_column is None:

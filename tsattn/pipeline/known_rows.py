@@ -74,6 +74,9 @@ def split_known(
     has_target = frame[list(schema.targets)].notna().any(axis=1).to_numpy()
     with as_new_data(frame):
         times = times_of_rows(frame, schema, source)
+    if schema.local_clock and len(schema.time_columns) == 1:
+        # Of parts of a table it cannot be told which of two hours of the clock is meant.
+        frame = frame.assign(**{schema.time_columns[0]: times})
     is_known = np.zeros(len(frame), dtype=bool)
     is_ahead = np.zeros(len(frame), dtype=bool)
     for series_id, rows in group_rows(frame, schema, source).items():

@@ -8,6 +8,7 @@ import numpy as np
 import pandas as pd
 
 from tsattn.data.series import NO_ID, TimeSeries
+from tsattn.data.time_zone import as_written
 from tsattn.fitted import FittedForecaster, time_text
 from tsattn.forecast_files import ForecastSpool
 from tsattn.json_files import write_json
@@ -74,7 +75,8 @@ def reasons_to_json(
     shares = fitted.shares_by_target
 
     def entry(reason: Reason) -> dict[str, Any]:
-        name, time = names[reason.window], series.times[origins[reason.window]]
+        name = names[reason.window]
+        time = as_written(series.times[origins[reason.window]], series.schema)
         return {
             **({"series_id": name} if name != NO_ID else {}),
             "target": reason.target,

@@ -129,9 +129,11 @@ def _roll(
             "Use fewer --folds, a smaller --step, or a shorter --lookback or --horizon."
         )
     times = _times(frame, series, source)
-    if len(series.schema.time_columns) == 1 and series.schema.time_zone is not None:
-        # The first folds may be too short to tell the zone of local days.
-        frame = frame.assign(**{series.schema.time_columns[0]: times})
+    if series.schema.time_zone is not None and series.schema.time_columns:
+        # The first folds may be too short to tell the zone.
+        first, *others = series.schema.time_columns
+        frame = frame.drop(columns=others).assign(**{first: times})
+        options = replace(options, time_col=[first], time_format=None)
     table = RollingTable(
         frame=frame,
         times=times,
