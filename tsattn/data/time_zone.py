@@ -111,7 +111,7 @@ def _on_clock(
             f"{source}: times must be those of a clock in {zone}, as in training. Received: "
             f"{times[row]}, which it leaves out, at ",
             row,
-            ". Correct it, or write the times with their offset.",
+            ". Correct it, or fit the model on times with their offset.",
         )
     return moments
 
