@@ -1,8 +1,10 @@
 """Which column plays which role, decided once on the training data and kept with the model."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from typing import Any
+
+import pandas as pd
 
 from tsattn.config import as_names, listed, require, resolve_columns
 from tsattn.data.columns import categories_of, first_text, holds_numbers, row_counters, texts_of
@@ -123,17 +125,14 @@ def infer_schema(
     named = [name for names in roles.values() for name in names]
     times, ids, _, future, past = roles.values()
     notes = []
-    is_told = bool(times)
-    times = times or find_time_columns(frame, exclude=named)
     groups = frame[ids[0]] if ids else None
+    if not times:
+        times = _find_times(frame, named, groups, target)
+        notes += _time_notes(times, source)
     counters = row_counters(frame, exclude=[*named, *times], groups=groups)
-    years = [name for name in counters if name not in as_names(target)]
-    times = times or [name for name in years if holds_years(frame[name], name)][:1]
-    notes += [] if is_told else _time_notes(times, source)
-    taken = {*named, *times, *counters}
-    targets = _resolve_targets(target, frame, taken, source)
+    targets = _resolve_targets(target, frame, {*named, *times, *counters}, source)
     _check_roles(roles | {"the time": times, "a target": targets})
-    counters = [name for name in counters if name not in {*targets, *times}]
+    counters = [name for name in counters if name not in targets]
     if counters:
         notes.append(f"{source}: row counter {', '.join(map(repr, counters))} left out")
     if past_covariates is None:
@@ -144,9 +143,6 @@ def infer_schema(
         for name in past + future
         if not holds_numbers(frame[name])
     }
-    with_empty = [
-        name for name in categories if fill is None and (texts_of(frame[name]) == "").any()
-    ]
     schema = Schema(
         time_columns=tuple(times),
         time_format=time_format,
@@ -155,12 +151,27 @@ def infer_schema(
         past_covariates=_feature_names(past, categories),
         future_covariates=_feature_names(future, categories),
         categories=categories,
-        with_empty=tuple(with_empty),
+        with_empty=_with_empty(frame, categories) if fill is None else (),
         calendar=parse_calendar(calendar),
         fill=fill,
     )
     _check_features(schema, source)
     return schema, notes
+
+
+def _find_times(
+    frame: Table, named: Sequence[str], groups: pd.Series | None, target: str | Sequence[str]
+) -> list[str]:
+    """Return the columns of the time, or else a year that counts the rows; [] if there is none."""
+    times = find_time_columns(frame, exclude=named)
+    if times:
+        return times
+    counters = row_counters(frame, exclude=[*named, *as_names(target)], groups=groups)
+    return [name for name in counters if holds_years(frame[name], name)][:1]
+
+
+def _with_empty(frame: Table, columns: Iterable[str]) -> tuple[str, ...]:
+    return tuple(name for name in columns if (texts_of(frame[name]) == "").any())
 
 
 def _time_notes(times: Sequence[str], source: str) -> list[str]:
