@@ -14,7 +14,7 @@ import numpy as np
 
 from tsattn.data.csv_layout import find_layout, width_of
 from tsattn.data.decimal_marks import Decimal, find_decimal
-from tsattn.data.time_columns import COMPONENTS
+from tsattn.data.time_columns import COMPONENT_NAMES
 from tsattn.data.time_formats import candidate_formats
 from tsattn.errors import DataError
 
@@ -234,9 +234,9 @@ def _find_delimiter(lines: list[str]) -> str:
 
 def _find_padded(header: Sequence[str], rows: list[list[str]]) -> tuple[str, ...]:
     """Return the columns of whole numbers with leading zeros that are no part of a time."""
-    parts = {name for names in COMPONENTS.values() for name in names}
     columns = zip(header, zip_longest(*rows, fillvalue=""), strict=False)
-    return tuple(name for name, cells in columns if _is_padded(cells) and name.lower() not in parts)
+    padded = (name for name, cells in columns if _is_padded(cells))
+    return tuple(name for name in padded if name.lower() not in COMPONENT_NAMES)
 
 
 def _is_padded(cells: Sequence[str]) -> bool:

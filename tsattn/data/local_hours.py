@@ -8,14 +8,14 @@ from collections.abc import Iterable
 import numpy as np
 import pandas as pd
 
-from tsattn.data.local_days import usual_zones
+from tsattn.data.local_days import are_days, usual_zones
 
 _DAY = 86_400 * 10**9  # nanoseconds
 _LOOKED_AT = 1000  # rows
 
 
 def find_clock_zone(times: pd.DatetimeIndex, groups: Iterable[np.ndarray]) -> str | None:
-    """Return the zone whose clock shows the times; None where it cannot be told.
+    """Return the zone whose clock shows the times; None where it cannot be told, and for days.
 
     Most series over a night on which the clock is put back must show an hour twice.
 
@@ -32,7 +32,7 @@ def find_clock_zone(times: pd.DatetimeIndex, groups: Iterable[np.ndarray]) -> st
         for time, count in counts.items()
         if count > 0.5 * ((spans["first"] < time) & (spans["last"] > time)).sum()
     ]
-    if not repeated:
+    if not repeated or are_days(times.unique().sort_values()):
         return None
     shown = pd.DatetimeIndex(repeated)
     for zone in usual_zones():

@@ -90,16 +90,19 @@ def series_ids(column: pd.Series, source: str) -> pd.Series:
     return column if types.is_integer_dtype(column) else column.astype(str).str.strip()
 
 
-def times_of_rows(frame: Table, schema: Schema, source: str) -> pd.Index:
-    """Return the time of each row, in the time zone of the schema or the one that is found.
+def times_and_groups(
+    frame: Table, schema: Schema, source: str
+) -> tuple[pd.Index, dict[str, np.ndarray]]:
+    """Return the time of each row, in the zone of the schema or the one found, and `group_rows`.
 
     Raises:
-        DataError, SchemaMismatchError: as `parse_times` and `fit_time_zone`.
+        DataError, SchemaMismatchError: as `parse_times`, `group_rows` and `fit_time_zone`.
     """
     times, _ = parse_times(frame, schema.time_columns, schema.time_format, source)
-    if not schema.time_columns:
-        return times
-    return fit_time_zone(times, schema, source, group_rows(frame, schema, source).values())
+    groups = group_rows(frame, schema, source)
+    if schema.time_columns:
+        times = fit_time_zone(times, schema, source, groups.values())
+    return times, groups
 
 
 def sort_rows(times: pd.Index, rows: np.ndarray) -> tuple[np.ndarray, bool]:
@@ -122,8 +125,7 @@ def find_duplicates(frame: Table, schema: Schema, source: str) -> tuple[np.ndarr
     """Return which rows repeat a time of their series, (rows,) bool, and the first five."""
     if not schema.time_columns:
         return np.zeros(len(frame), dtype=bool), []
-    times = times_of_rows(frame, schema, source)
-    groups = group_rows(frame, schema, source)
+    times, groups = times_and_groups(frame, schema, source)
     return _find_repeated(times, groups.values(), list(groups))
 
 

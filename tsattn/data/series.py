@@ -12,7 +12,7 @@ from tsattn.data.filling import check_fillable, fill_missing
 from tsattn.data.frequency import grid_positions, infer_frequency, next_times
 from tsattn.data.offsets import choose_offset, is_rounded
 from tsattn.data.rows import NO_ID as NO_ID
-from tsattn.data.rows import check_duplicates, group_rows, row_numbers, sort_rows, times_of_rows
+from tsattn.data.rows import check_duplicates, group_rows, row_numbers, sort_rows, times_and_groups
 from tsattn.data.schema import Schema
 from tsattn.data.table import Table
 from tsattn.data.time_zone import fit_time_zone, is_local_clock, zone_notes, zone_of
@@ -249,7 +249,7 @@ def _gap_error(
         return DataError(before + after)
     row = rows[0]
     if frame is not None and series.schema.time_columns:
-        times = times_of_rows(frame, series.schema, source)
+        times, _ = times_and_groups(frame, series.schema, source)
         row = int(sort_rows(times, np.arange(len(times)))[0][row])
     return RowError(before, row, f", {after}")
 

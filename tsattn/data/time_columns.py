@@ -18,6 +18,7 @@ COMPONENTS = {
     "minute": ("minute", "min"),
     "second": ("second", "sec"),
 }
+COMPONENT_NAMES = {name for names in COMPONENTS.values() for name in names}
 _NAME_PARTS = {
     "time", "date", "datetime", "timestamp", "utc", "epoch", "unix", "unixtime", "ts", "dt", "ds",
 }  # fmt: skip
@@ -90,8 +91,7 @@ def holds_years(column: pd.Series, name: str) -> bool:
 
 def is_time_name(name: str) -> bool:
     """Return whether a column of this name is usually the time, or a part of it."""
-    parts = {part for names in COMPONENTS.values() for part in names}
-    return name.lower() in {*TIME_NAMES, *_NAME_PARTS, *parts}
+    return name.lower() in {*TIME_NAMES, *_NAME_PARTS, *COMPONENT_NAMES}
 
 
 def _words(name: str) -> set[str]:

@@ -7,7 +7,7 @@ import numpy as np
 import pandas as pd
 
 from tsattn.data.frequency import is_within_a_day
-from tsattn.data.local_days import are_days, days_of_zone, find_local_zone
+from tsattn.data.local_days import days_of_zone, find_local_zone
 from tsattn.data.local_hours import find_clock_zone, find_zone_of_offsets, moments_of_clock
 from tsattn.data.schema import Schema
 from tsattn.data.time_formats import OFFSET
@@ -65,7 +65,7 @@ def fit_time_zone(
 def is_local_clock(before: pd.Index, times: pd.Index) -> bool:
     """Return whether hours, written without a zone, were found to be those of a local clock."""
     is_found = zone_of(before) is None and zone_of(times) is not None
-    return is_found and not are_days(pd.DatetimeIndex(times.unique().sort_values()))
+    return is_found and pd.DatetimeIndex(times).tz_localize(None).equals(before)
 
 
 def as_written(times: Any, schema: Schema) -> Any:
@@ -127,8 +127,6 @@ def _named_zone(times: pd.DatetimeIndex, groups: Iterable[np.ndarray]) -> pd.Dat
         return (times.tz_localize("UTC") if times.tz is None else times).tz_convert(local_zone)
     if times.tz is None:
         groups = list(groups)
-        if are_days(times.unique().sort_values()):
-            return times
         zone = find_clock_zone(times, groups)
         return times if zone is None else moments_of_clock(times, groups, zone)
     try:

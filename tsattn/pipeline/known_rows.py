@@ -9,7 +9,7 @@ import pandas as pd
 
 from tsattn.data.differences import check_matches
 from tsattn.data.places import rows_by_index, rows_in_files
-from tsattn.data.rows import group_rows, times_of_rows
+from tsattn.data.rows import times_and_groups
 from tsattn.data.schema import Schema
 from tsattn.data.series import (
     TimeSeries,
@@ -73,13 +73,13 @@ def split_known(
     check_columns(frame, needed_columns(schema), source)
     has_target = frame[list(schema.targets)].notna().any(axis=1).to_numpy()
     with as_new_data(frame):
-        times = times_of_rows(frame, schema, source)
+        times, groups = times_and_groups(frame, schema, source)
     if schema.local_clock and len(schema.time_columns) == 1:
         # Of parts of a table it cannot be told which of two hours of the clock is meant.
         frame = frame.assign(**{schema.time_columns[0]: times})
     is_known = np.zeros(len(frame), dtype=bool)
     is_ahead = np.zeros(len(frame), dtype=bool)
-    for series_id, rows in group_rows(frame, schema, source).items():
+    for series_id, rows in groups.items():
         ordered = rows[np.argsort(times[rows].to_numpy(), kind="stable")]
         known = np.flatnonzero(has_target[ordered])
         if not len(known):

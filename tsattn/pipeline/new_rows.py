@@ -6,7 +6,7 @@ from typing import NamedTuple
 import numpy as np
 import pandas as pd
 
-from tsattn.data.rows import group_rows, times_of_rows
+from tsattn.data.rows import times_and_groups
 from tsattn.data.schema import Schema
 from tsattn.data.series import check_columns, lay_rows
 from tsattn.fitted import FittedForecaster
@@ -93,12 +93,12 @@ def _training_file(
 
 def _plain(frame: pd.DataFrame, schema: Schema, source: str) -> tuple[pd.DataFrame, pd.MultiIndex]:
     """Return the columns a model reads, of one type in every table, and series and time of rows."""
-    times = times_of_rows(frame, schema, source)
+    times, groups = times_and_groups(frame, schema, source)
     plain = frame[[*schema.time_columns, *schema.columns]].copy()
     if len(schema.time_columns) == 1:
         plain[schema.time_columns[0]] = times
     ids = np.empty(len(frame), dtype=object)
-    for name, rows in group_rows(frame, schema, source).items():
+    for name, rows in groups.items():
         ids[rows] = name
     if schema.id_column:
         plain[schema.id_column] = ids

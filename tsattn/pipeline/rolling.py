@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 
 from tsattn.config import SCHEMA_OPTIONS, FitOptions, require
-from tsattn.data.rows import GroupedTable, group_rows, row_numbers, times_of_rows
+from tsattn.data.rows import GroupedTable, row_numbers, times_and_groups
 from tsattn.data.schema import infer_schema
 from tsattn.data.series import TimeSeries, series_from_frame
 from tsattn.data.skipping import Faults
@@ -168,9 +168,9 @@ def _settled(
 def _times(frame: pd.DataFrame, series: TimeSeries, source: str) -> pd.Index:
     """Return the time of each row of a table, as the series has it."""
     schema = series.schema
-    times = times_of_rows(frame, schema, source)
+    times, groups = times_and_groups(frame, schema, source)
     if not schema.time_columns:
-        times = pd.Index(row_numbers(len(frame), group_rows(frame, schema, source).values()))
+        times = pd.Index(row_numbers(len(frame), groups.values()))
     return times
 
 
