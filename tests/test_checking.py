@@ -149,6 +149,17 @@ def test_check_asks_for_data_that_is_gone_or_changed(csv_path, tmp_path) -> None
         tsattn.check(model)
 
 
+def test_check_of_a_table_asks_for_the_same_rows(tmp_path) -> None:
+    frame = load_frame()
+    save(fit(frame, FitOptions(**{**SMALL, "epochs": 1})), tmp_path / "model")
+    with pytest.raises(UsageError, match="Give the same data with --data"):
+        tsattn.check(tmp_path / "model")
+    for other in (frame[:-31], frame.assign(time=frame["time"] + pd.Timedelta("400D"))):
+        with pytest.raises(UsageError, match="rows of which those to learn from end at .*, not at"):
+            tsattn.check(tmp_path / "model", other)
+    assert tsattn.check(tmp_path / "model", frame)["split"] == "test"
+
+
 def test_check_without_attention_is_refused(csv_path, tmp_path) -> None:
     save(fit(csv_path, FitOptions(**{**SMALL, "epochs": 1}, attention="none")), tmp_path / "model")
     with pytest.raises(UsageError, match="Fit one with --attention bottleneck"):

@@ -13,7 +13,7 @@ import pytest
 from commands import run
 from synthetic import load_frame
 
-from tsattn.cli.printing import print_fit
+from tsattn.cli.printing import print_fit, table
 from tsattn.option_checks import check_options
 
 FAST = ["--lookback", "11", "--horizon", "3", "--units", "5", "--epochs", "1"]
@@ -712,3 +712,8 @@ def test_calendar_of_numbered_rows_is_refused(command: str, tmp_path, monkeypatc
     result = run(command, "data.csv", "--target", "load", "--calendar", "hour")
     assert result.exit_code == 2, result.output
     assert "calendar=hour for numbered rows" in result.stderr
+
+
+def test_names_with_line_breaks_keep_tables_whole() -> None:
+    shown = table(pd.DataFrame({"feature": ["a\nb", "é"], "lag": [1, 12]}), {})
+    assert shown.splitlines() == ["feature  lag", r"a\nb       1", "é         12"]

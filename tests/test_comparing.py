@@ -103,6 +103,19 @@ def test_compare_ranks_attentions_and_baselines(csv_path, tmp_path) -> None:
     assert "use --overwrite" in again.output
 
 
+def test_baseline_without_errors_gives_no_skill(tmp_path) -> None:
+    frame = load_frame()
+    frame.loc[150:, "load"] = 2.0
+    frame.to_csv(tmp_path / "calm.csv", index=False)
+    output = tmp_path / "out"
+    options = [f"--{name.replace('_', '-')}={value}" for name, value in FAST.items()]
+    command = ["compare", str(tmp_path / "calm.csv"), *options, "--attention=none", "-o"]
+    result = CliRunner().invoke(main, [*command, str(output), "--json", "--quiet"])
+    assert result.exit_code == 0, result.output
+    assert {row["skill"] for row in json.loads(result.stdout)["leaderboard"]} == {None}
+    assert pd.read_csv(output / "leaderboard.csv")["skill"].isna().all()
+
+
 def test_comparing_loads_no_keras_itself() -> None:
     check = "import sys, tsattn.pipeline.comparing; sys.exit('keras' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", check], check=False).returncode == 0

@@ -12,7 +12,8 @@ from synthetic import load_frame
 
 import tsattn
 from tsattn.errors import DataError, QualityGateError, UsageError
-from tsattn.model_directory import file_sha256, load_fitted, write_manifest
+from tsattn.hashing import file_sha256
+from tsattn.model_directory import load_fitted, write_manifest
 from tsattn.pipeline.drifting import check_drift
 from tsattn.plots import plot_drift
 from tsattn.profile_distance import profile_distance

@@ -12,6 +12,7 @@ import pytest
 from synthetic import SMALL, load_frame
 
 from tsattn import FitOptions
+from tsattn import model_directory as model_directory_module
 from tsattn.errors import ModelDirectoryError, UsageError
 from tsattn.model_directory import changing, load_fitted, save_fitted, write_manifest
 from tsattn.outputs import check_output
@@ -488,3 +489,28 @@ def test_explain_refuses_its_output_before_any_work(copy, tmp_path) -> None:
     (tmp_path / "profile").mkdir()
     with pytest.raises(UsageError, match="must not exist"):
         explain(copy, tmp_path / "no.csv", output=tmp_path / "profile")
+
+
+def test_model_that_is_replaced_while_it_is_opened(model_directory, tmp_path, monkeypatch) -> None:
+    opened, other = (shutil.copytree(model_directory, tmp_path / name) for name in ("a", "b"))
+    with changing(other) as changed:
+        config = json.loads((changed / "config.json").read_text())
+        config["options"]["seed"] = 77
+        (changed / "config.json").write_text(json.dumps(config))
+    read = model_directory_module.check_directory
+
+    def replaced(directory):
+        found = read(directory)
+        if other.exists():
+            shutil.rmtree(opened)
+            other.rename(opened)
+        return found
+
+    monkeypatch.setattr(model_directory_module, "check_directory", replaced)
+    assert load_fitted(opened).options.seed == 77
+
+
+def test_file_is_no_model(tmp_path) -> None:
+    (tmp_path / "load.csv").write_text("time,load\n")
+    with pytest.raises(ModelDirectoryError, match="a file. Name the model first, then the data"):
+        load_fitted(tmp_path / "load.csv")

@@ -206,6 +206,13 @@ def test_output_lies_apart_from_the_model(tmp_path) -> None:
     check_output(tmp_path / "new", overwrite=True, is_directory=True, apart_from=model)
 
 
+def test_read_only_folder_is_not_added_to(tmp_path, monkeypatch) -> None:
+    write_model(tmp_path / "model", "old")
+    monkeypatch.setattr(os, "access", lambda *_: False)
+    with pytest.raises(OutputError, match="Permission denied.*nothing was written"):
+        check_output(tmp_path / "model", overwrite=True, is_directory=True, is_kept=True)
+
+
 def rewrite_forever(path) -> None:
     for i in range(1_000_000):
         write_model(path, str(i), overwrite=True)

@@ -547,3 +547,10 @@ def test_profile_plots_stay_inside_the_figure(plot, measure, unit):
 def test_horizon_ticks_are_round_numbers(last, ticks):
     axes = plots.plot_horizon_error(horizon_errors(last, model=1.0)).axes[0]
     assert axes.get_xticks().tolist() == ticks
+
+
+def test_letter_that_the_font_lacks_is_no_warning(tmp_path) -> None:
+    figure = plots.plot_loss(history(3))
+    figure.axes[0].set_title("日本")
+    plots.save_figure(figure, tmp_path / "figure.png")
+    assert (tmp_path / "figure.png").stat().st_size > 1_000

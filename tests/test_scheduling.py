@@ -197,6 +197,34 @@ def test_log_may_lie_beside_the_data_of_a_folder(panel_model, latest, monkeypatc
     assert latest.with_name("runs.jsonl").exists()
 
 
+@pytest.mark.parametrize(
+    ("output", "rule"),
+    [
+        ("model/f.csv", "An output must lie apart from the model directory"),
+        ("folder/f.csv", "A forecast must lie outside of the folder of its data"),
+    ],
+)
+def test_forecast_does_not_lie_where_it_disturbs_the_next_run(
+    output, rule, panel_model, latest, monkeypatch
+) -> None:
+    monkeypatch.chdir(latest.parent)
+    latest.with_name("model").symlink_to(panel_model)
+    latest.with_name("folder").mkdir()
+    latest.rename(latest.parent / "folder" / latest.name)
+    done = run("predict", "model", "folder", "-o", output)
+    assert done.exit_code == 2
+    assert rule in done.stderr
+    assert not (latest.parent / output).exists()
+
+
+def test_log_tells_of_data_that_may_not_be_read(panel_model, tmp_path, monkeypatch) -> None:
+    log = tmp_path / "runs.jsonl"
+    monkeypatch.setattr(os, "access", lambda *_: False)  # as for a user without the right to
+    (tmp_path / "latest.csv").write_text("time\n")
+    run("predict", panel_model, tmp_path / "latest.csv", "--log-json", log)
+    assert json.loads(log.read_text())["command"] == "predict"
+
+
 def test_log_that_cannot_be_written_is_said_before_any_work(panel_model, latest, tmp_path) -> None:
     done = run("predict", panel_model, latest, "--log-json", tmp_path, "-o", tmp_path / "f.csv")
     assert done.exit_code == 8

@@ -154,6 +154,13 @@ def test_worse_update_is_not_written(folder, tmp_path) -> None:
     assert (line["exit_code"], "no worse than the old one" in line["error"]) == (6, True)
 
 
+def test_worse_update_without_the_old_rows_asks_for_them(tmp_path) -> None:
+    frame = load_frame(ROWS)
+    save(fit(frame[:OLD], FitOptions(**FAST)), tmp_path / "model")
+    with pytest.raises(QualityGateError, match="give the rows before too with --data, or fit anew"):
+        update(tmp_path / "model", frame[OLD:], learning_rate=10, epochs=1)
+
+
 def test_update_refuses_data_that_does_not_match(folder, tmp_path) -> None:
     frame = load_frame(ROWS)
     with pytest.raises(SchemaMismatchError, match="no 'wind'"):

@@ -1,6 +1,6 @@
 """The model directory: written whole, checked when read."""
 
-import hashlib
+import contextlib
 import importlib.metadata
 import json
 import shutil
@@ -20,6 +20,7 @@ from tsattn.data.scaling import Scaler
 from tsattn.data.schema import Schema
 from tsattn.errors import ModelDirectoryError, UsageError
 from tsattn.fitted import FittedForecaster
+from tsattn.hashing import file_hashes, file_sha256
 from tsattn.json_files import write_json
 from tsattn.model_checks import (
     altered,
@@ -45,7 +46,6 @@ _PACKAGES = (
     "onnxruntime", "tf2onnx",
 )  # fmt: skip
 FORECASTER_FILES = ("model.keras", "config.json", "schema.json", "scaler.json", "linear.npz")
-_CHUNK = 1 << 20
 
 
 def save_fitted(directory: Path, fitted: FittedForecaster) -> None:
@@ -91,17 +91,9 @@ def write_manifest(directory: Path, data_sha256: str | None, *, kind: str = MODE
         "format_version": FORMAT_VERSION,
         "packages": versions,
         "data_sha256": data_sha256,
-        "files": _hashes(directory),
+        "files": file_hashes(directory),
     }
     write_json(directory / MANIFEST, content)
-
-
-def _hashes(directory: Path) -> dict[str, str]:
-    return {
-        path.relative_to(directory).as_posix(): file_sha256(path)
-        for path in sorted(directory.rglob("*"))
-        if path.is_file()
-    }
 
 
 def check_directory(directory: Path) -> frozenset[str]:
@@ -162,6 +154,25 @@ def load_fitted(directory: str | Path, *, runtime: str = "keras") -> FittedForec
     """
     require(runtime in RUNTIMES, "`runtime` must be known.", repr(runtime), "Use onnx, keras.")
     directory = Path(directory)
+    while True:
+        read = _manifest_text(directory)
+        try:
+            fitted = _load(directory, runtime)
+        except ModelDirectoryError:
+            if _manifest_text(directory) == read:
+                raise
+            continue
+        if _manifest_text(directory) == read:  # else another run has put a new model in its place
+            return fitted
+
+
+def _manifest_text(directory: Path) -> bytes | None:
+    with contextlib.suppress(OSError):
+        return (directory / MANIFEST).read_bytes()
+    return None
+
+
+def _load(directory: Path, runtime: str) -> FittedForecaster:
     files = check_directory(directory)
     options = read_options(directory)
     schema = read_schema(directory)
@@ -249,12 +260,12 @@ def changing(directory: Path) -> Iterator[Path]:
     Files that others have put there stay, and stay out of the manifest.
     """
     manifest = read_json(directory / MANIFEST)
-    foreign = _hashes(directory).keys() - {*manifest["files"], MANIFEST}
+    foreign = file_hashes(directory).keys() - {*manifest["files"], MANIFEST}
     with atomic_directory(directory, overwrite=True, is_kept=True) as new:
         shutil.copytree(directory, new, dirs_exist_ok=True)
         (new / MANIFEST).unlink()
         yield new
-        hashes = {name: text for name, text in _hashes(new).items() if name not in foreign}
+        hashes = {name: text for name, text in file_hashes(new).items() if name not in foreign}
         write_json(new / MANIFEST, {**manifest, "files": hashes})
 
 
@@ -268,18 +279,11 @@ def read_json(path: Path) -> dict[str, Any]:
                 f"A model must be a directory written by `tsattn fit`. Received: {path.parent}, "
                 f"which has no {path.name}. Check the path, or fit the model again."
             ) from None
+        except NotADirectoryError:
+            raise ModelDirectoryError(
+                f"A model must be a directory written by `tsattn fit`. Received: {path.parent}, "
+                "a file. Name the model first, then the data."
+            ) from None
     if not isinstance(content, dict):
         raise altered(path, "it is not a JSON object")
     return content
-
-
-def file_sha256(path: Path) -> str:
-    """Return the SHA-256 of a file, or of all files of a folder one after another."""
-    digest = hashlib.sha256()
-    paths = sorted(path.rglob("*")) if path.is_dir() else [path]
-    for part in paths:
-        if part.is_file():
-            with part.open("rb") as file:
-                while chunk := file.read(_CHUNK):
-                    digest.update(chunk)
-    return digest.hexdigest()

@@ -66,6 +66,8 @@ def check_output(
             _check_replaceable(path, overwrite, kind if is_directory else None)
             if is_directory and not is_kept:
                 _check_own(path)
+            if is_kept and not os.access(path, os.W_OK):
+                raise PermissionError(errno.EACCES, os.strerror(errno.EACCES))
         path = _resolved(path)
         parent = next(folder for folder in path.parents if folder.exists())
         probe = _partial(parent / path.name)

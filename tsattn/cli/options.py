@@ -13,7 +13,7 @@ from tsattn.cli.overruling import give_way, remember_config
 
 Decorator = Callable[[Callable[..., Any]], Callable[..., Any]]
 
-PATH = click.Path(path_type=Path)
+PATH = click.Path(path_type=Path, readable=False)  # reading says why, and is logged
 DEFAULTS = config.FitOptions()
 
 

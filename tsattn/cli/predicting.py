@@ -82,7 +82,7 @@ def predict(
 
     def check() -> None:
         given["engine"] = Engine(name=engine, address=dask_address, workers=dask_workers)
-        _check_place(output, explain, overwrite)
+        _check_place(output, model, data, explain, overwrite)
 
     with scheduling.scheduled(run, output, wait=wait, log=log_json, check=check, quiet=quiet):
         given |= {"overwrite": overwrite, "quiet": quiet}
@@ -90,7 +90,9 @@ def predict(
         skipping.leave(skipped, run.series_written or 0, "forecast")
 
 
-def _check_place(output: Path | None, explain: int | None, overwrite: bool) -> None:
+def _check_place(
+    output: Path | None, model: Path, data: Path, explain: int | None, overwrite: bool
+) -> None:
     """Check an output before any work is done for it."""
     if output is None:
         return
@@ -102,7 +104,13 @@ def _check_place(output: Path | None, explain: int | None, overwrite: bool) -> N
     )
     from tsattn.outputs import check_output, explanation_path
 
-    check_output(output, overwrite=overwrite, is_directory=False)
+    check_output(output, overwrite=overwrite, is_directory=False, apart_from=model)
+    config.require(
+        not data.is_dir() or data.resolve() not in output.resolve().parents,
+        "A forecast must lie outside of the folder of its data, all of which the next run reads.",
+        f"output={output}",
+        "Name another output.",
+    )
     if explain:
         check_output(explanation_path(output), overwrite=overwrite, is_directory=False)
 

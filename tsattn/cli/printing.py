@@ -239,7 +239,13 @@ def table(frame: pd.DataFrame, formats: dict[str, str]) -> str:
     for name in frame.columns:
         pattern = formats.get(name, "{}")
         cells = [name, *("" if pd.isna(value) else pattern.format(value) for value in frame[name])]
+        cells = [_on_one_line(cell) for cell in cells]
         width = max(map(len, cells))
         is_number = pd.api.types.is_numeric_dtype(frame[name])
         columns.append([cell.rjust(width) if is_number else cell.ljust(width) for cell in cells])
     return "\n".join("  ".join(row).rstrip() for row in zip(*columns, strict=True))
+
+
+def _on_one_line(text: str) -> str:
+    """Return a text, such as a column's name, with line breaks and the like as escapes."""
+    return "".join(char if char.isprintable() else repr(char)[1:-1] for char in text)

@@ -29,8 +29,9 @@ from tsattn.errors import DataError, TrainingInterruptedError
 from tsattn.evaluation import Evaluation, evaluate_fitted
 from tsattn.fitted import FittedForecaster, time_text
 from tsattn.forecasts import FLOAT_FORMAT
+from tsattn.hashing import file_sha256
 from tsattn.json_files import write_json
-from tsattn.model_directory import file_sha256, write_manifest
+from tsattn.model_directory import write_manifest
 from tsattn.option_checks import check_options
 from tsattn.option_types import as_type
 from tsattn.outputs import BACKTEST, atomic_directory, check_output

@@ -16,7 +16,7 @@ from tsattn.pipeline.opening import directory_of
 from tsattn.pipeline.refitting import profile_stability, shuffled_copies
 from tsattn.pipeline.shown_windows import has_test_rows, shown_windows
 from tsattn.pipeline.tables import Data
-from tsattn.pipeline.training_data import training_data
+from tsattn.pipeline.training_data import check_same_rows, training_data
 from tsattn.progress import Progress
 from tsattn.saved_attention import FAITHFULNESS, read_profile
 from tsattn.verdicts import judge
@@ -62,6 +62,7 @@ def check(
     check_output(directory, overwrite=True, is_directory=True, is_kept=True)
     name = "test" if has_test_rows(fitted, directory) else "val"
     shown = shown_windows(fitted, data, split=name, on_skip=lambda _: None, progress=progress)
+    check_same_rows(fitted, shown.series, rule=rule)
     profile = read_profile(directory)
     progress.note("replacing the cells of the profile one by one")
     found = measure(fitted, profile, shown.windows, series=shown.series)

@@ -1,6 +1,7 @@
 """`compare`: attentions side by side, and the baselines, on the same rows with the same seeds."""
 
 import json
+import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -190,10 +191,13 @@ def _errors(fits: list[dict[str, Any]], baseline: str | None = None) -> dict[str
 
 
 def _ranked(leaderboard: pd.DataFrame) -> pd.DataFrame:
-    """Sort by the validation MSE, and add the skill against the best baseline."""
+    """Sort by the validation MSE, and add the skill against the best baseline.
+
+    There is none where that makes no error.
+    """
     is_baseline = leaderboard["forecaster"].isin(BASELINES)
     best = leaderboard.loc[is_baseline, "val_mse"].min()
-    leaderboard.insert(7, "skill", 1 - leaderboard["val_mse"] / best)
+    leaderboard.insert(7, "skill", 1 - leaderboard["val_mse"] / (best if best > 0 else math.nan))
     return leaderboard.sort_values("val_mse", kind="stable", ignore_index=True)
 
 
@@ -217,6 +221,7 @@ def recommend(leaderboard: pd.DataFrame) -> tuple[str, str]:
             f"Its validation MSE is within {NEGLIGIBLE:.0%} of the lowest, that of "
             f"{best['forecaster']}, and its scores compare features."
         )
+    ahead = f", {best['skill']:.1%} below that of the best baseline"
     return best["forecaster"], (
-        f"It has the lowest validation MSE, {best['skill']:.1%} below that of the best baseline."
+        f"It has the lowest validation MSE{'' if pd.isna(best['skill']) else ahead}."
     )

@@ -27,7 +27,7 @@ from tsattn.pipeline.shown_windows import (
     shown_windows,
 )
 from tsattn.pipeline.tables import FRAME, Data
-from tsattn.pipeline.training_data import training_data
+from tsattn.pipeline.training_data import check_same_rows, training_data
 from tsattn.profile_distance import ProfileDistance, profile_distance
 from tsattn.profile_frames import profile_frame
 from tsattn.progress import Progress
@@ -186,6 +186,7 @@ def _profile_of_part(
     rule = f"The {part} rows of the model are those of the data it was trained on."
     data = training_data(fitted, train_data, rule=rule, option="--train-data")
     shown = shown_windows(fitted, data, split=part, on_skip=lambda _: None, progress=progress)
+    check_same_rows(fitted, shown.series, rule=rule)
     return _profile(shown, progress)
 
 

@@ -24,12 +24,13 @@ from tsattn.exporting import export_fitted
 from tsattn.fitted import FittedForecaster, time_text
 from tsattn.gate_closing import close_needless_gates
 from tsattn.gate_signals import measure_signals
+from tsattn.hashing import file_sha256
 from tsattn.json_files import write_json
 from tsattn.linear_fitting import fit_linear
 from tsattn.losses import make_loss
 from tsattn.memory import within_memory
 from tsattn.metrics import seasonal_naive_mae
-from tsattn.model_directory import file_sha256, save_fitted, write_manifest
+from tsattn.model_directory import save_fitted, write_manifest
 from tsattn.optimizers import choose_optimizer
 from tsattn.option_checks import check_options
 from tsattn.outputs import atomic_directory

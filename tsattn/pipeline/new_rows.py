@@ -10,7 +10,7 @@ from tsattn.data.rows import times_and_groups
 from tsattn.data.schema import Schema
 from tsattn.data.series import check_columns, lay_rows
 from tsattn.fitted import FittedForecaster
-from tsattn.model_directory import file_sha256
+from tsattn.hashing import file_sha256
 from tsattn.pipeline.tables import Data, as_table
 from tsattn.pipeline.training_data import sound_frame
 from tsattn.progress import Progress

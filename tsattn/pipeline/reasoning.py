@@ -11,8 +11,8 @@ from tsattn.data.series import NO_ID, TimeSeries
 from tsattn.data.time_zone import as_written
 from tsattn.fitted import FittedForecaster, time_text
 from tsattn.forecast_files import ForecastSpool
+from tsattn.hashing import file_sha256
 from tsattn.json_files import write_json
-from tsattn.model_directory import file_sha256
 from tsattn.outputs import atomic_file, explanation_path
 from tsattn.window_reasons import Reason, Reasons
 

@@ -4,10 +4,14 @@ from pathlib import Path
 
 import pandas as pd
 
+from tsattn.data.series import TimeSeries
 from tsattn.data.skipping import Faults
+from tsattn.data.splits import split_series
 from tsattn.errors import UsageError
 from tsattn.fitted import FittedForecaster
-from tsattn.model_directory import file_sha256
+from tsattn.hashing import file_sha256
+from tsattn.option_checks import parse_split
+from tsattn.pipeline.fitting import seen_until
 from tsattn.pipeline.sound_series import screened_frame
 from tsattn.pipeline.tables import Data, as_table
 
@@ -30,7 +34,10 @@ def training_data(fitted: FittedForecaster, data: Data | None, *, rule: str, opt
         return without_faults(fitted, data)  # a table, which has no hash to compare
     path = Path(data) if data is not None else Path(fitted.data_path or "")
     if data is None and fitted.data_path is None:
-        received, remedy = "a model that was not trained on one file", "Give the same data."
+        received, remedy = (
+            "a model that was not trained on one file",
+            f"Give the same data with {option}.",
+        )
     elif not (path.is_file() or path.is_dir()) or (data is None and not fitted.data_sha256):
         received, remedy = f"{path}, which does not exist", f"Give its new place with {option}."
     elif fitted.data_sha256 and file_sha256(path) != fitted.data_sha256:
@@ -39,6 +46,28 @@ def training_data(fitted: FittedForecaster, data: Data | None, *, rule: str, opt
     else:
         return without_faults(fitted, path)
     raise UsageError(f"{rule} Received: {received}. {remedy}")
+
+
+def check_same_rows(fitted: FittedForecaster, series: TimeSeries, *, rule: str) -> None:
+    """Check that rows of which no hash was kept end, without the test rows, where the model's do.
+
+    Args:
+        fitted: The model.
+        series: The rows.
+        rule: What a message begins with.
+
+    Raises:
+        UsageError: they do not.
+    """
+    if fitted.data_sha256 or fitted.seen_until is None:
+        return
+    found = seen_until(series, split_series(series, parse_split(fitted.options.split))) or {}
+    for name, time in fitted.seen_until.items():
+        if found.get(name) != time:
+            raise UsageError(
+                f"{rule} Received: rows of which those to learn from end at {found.get(name)}, not "
+                f"at {time}. Give the same data, with all of its rows."
+            )
 
 
 def without_faults(fitted: FittedForecaster, data: Data) -> Data:

@@ -141,7 +141,7 @@ def update(
             "An update must come to its end. Received: Ctrl-C. Nothing was written; give the "
             "command again."
         )
-    _check_gate(result, old)
+    _check_gate(result, old, has_old_rows=_num_unseen(fitted, series) < series.num_rows)
     paths = {"model": str(directory)}
     if not isinstance(data, pd.DataFrame):
         paths["data"] = str(data)
@@ -229,13 +229,18 @@ def _unseen(fitted: FittedForecaster, series: TimeSeries, held: Windows, source:
     return windows
 
 
-def _check_gate(result: FitResult, old: Evaluation) -> None:
+def _num_unseen(fitted: FittedForecaster, series: TimeSeries) -> int:
+    return sum(part.stop - part.start for part in fitted.unseen_rows(series))
+
+
+def _check_gate(result: FitResult, old: Evaluation, *, has_old_rows: bool) -> None:
     """Raise a QualityGateError if the new model is worse on the rows held out."""
     new = result.evaluations["test"]
     errors = new.scores[MODEL]["scaled"].mse, old.scores[MODEL]["scaled"].mse
     if not is_no_worse(*errors):
+        remedy = "give more new rows" if has_old_rows else "give the rows before too with --data"
         raise QualityGateError(
             "An updated model must be no worse than the old one on the newest rows. Received: MSE "
             f"{errors[0]:.6g} against {errors[1]:.6g} (scaled) over {len(new.windows):,} windows. "
-            "Nothing was written: keep the old model, give more new rows, or fit anew."
+            f"Nothing was written: keep the old model, {remedy}, or fit anew."
         )

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import textwrap
+import warnings
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -18,8 +19,13 @@ _ROUND_STEPS = (1, 3, 6, 12, 24, 48, 72, 96, 120, 168, 240, 336, 480, 720)
 
 
 def save_figure(figure: Figure, path: str | Path) -> None:
-    """Write the figure as a PNG, the same bytes for the same figure."""
-    figure.savefig(path, format="png", metadata={"Software": None})
+    """Write the figure as a PNG, the same bytes for the same figure.
+
+    A letter that the font lacks becomes a box.
+    """
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", message="Glyph .* missing from", category=UserWarning)
+        figure.savefig(path, format="png", metadata={"Software": None})
 
 
 def round_ticks(first: int, last: int, most: int) -> list[int]:
