@@ -20,6 +20,7 @@ from tsattn.pipeline.backtesting import backtest, folds_folder
 from tsattn.pipeline.comparing import Comparison
 from tsattn.pipeline.evaluating import evaluate
 from tsattn.pipeline.explaining import explain_windows
+from tsattn.pipeline.predicting import predict
 
 TOWNS, ROWS = "abcdefghij", 157
 REASONS = {
@@ -351,3 +352,9 @@ def test_comparison_names_skipped_series_in_json(capsys) -> None:
         found = Comparison(leaderboard=board, recommended="linear", reason="so", skipped=skipped)
         print_comparison(found, Path("out"), as_json=True)
         assert json.loads(capsys.readouterr().out).get("skipped", []) == list(skipped)
+
+
+def test_repeated_times_of_a_panel_ask_for_no_id_column(panel_model) -> None:
+    frame = panel_frame("ab")
+    with pytest.raises(DataError, match=r"may occur once in a series.*of series a.*Remove them\.$"):
+        predict(panel_model, pd.concat([frame, frame], ignore_index=True))

@@ -158,10 +158,15 @@ def check_duplicates(
     is_repeated, named = _find_repeated(times, groups, ids)
     if named:
         apart = None if frame is None else _telling_apart(times, frame, time_columns)
+        remedy = (
+            "Remove them; name all columns that make the time with --time-col, or the column that "
+            "tells series apart with --id-col."
+            if list(ids) == [NO_ID]
+            else "Remove them, or name all columns that make the time with --time-col."
+        )
         raise DataError(
             f"{source}: each time may occur once in a series. Received: {is_repeated.sum()} "
-            f"duplicates ({', '.join(named)}). Remove them; name all columns that make the time "
-            "with --time-col, or the column that tells series apart with --id-col."
+            f"duplicates ({', '.join(named)}). {remedy}"
             + (f" Column {apart!r} tells these rows apart." if apart else "")
         )
 

@@ -31,6 +31,7 @@ REMEDIES = {
     "Remove them; name all columns that make the time with --time-col, or the column that tells "
     "series apart with --id-col.": "Remove them, or fit a model with --id-col if they are of "
     "several series.",
+    "Remove them, or name all columns that make the time with --time-col.": "Remove them.",
     "Give --time-format, for example %d/%m/%Y.": "Write the times like 2024-03-05 12:00.",
     "Correct it, or give --time-format or --time-col.": "Correct it, for example to "
     "2024-03-05 12:00.",
