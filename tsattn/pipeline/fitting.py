@@ -17,11 +17,10 @@ from tsattn.data.calendar import calendar_names
 from tsattn.data.frequency import seasonality
 from tsattn.data.series import TimeSeries
 from tsattn.data.skipping import skipped_json
-from tsattn.data.splits import Split
 from tsattn.data.windows import Windows
 from tsattn.evaluation import Evaluation, evaluate_fitted
 from tsattn.exporting import export_fitted
-from tsattn.fitted import FittedForecaster, time_text
+from tsattn.fitted import FittedForecaster
 from tsattn.gate_closing import close_needless_gates
 from tsattn.gate_signals import measure_signals
 from tsattn.hashing import file_sha256
@@ -40,6 +39,7 @@ from tsattn.pipeline.checkpointing import training_checkpoint
 from tsattn.pipeline.measuring import measure
 from tsattn.pipeline.preparing import Prepared, prepare
 from tsattn.pipeline.tables import Data
+from tsattn.pipeline.training_data import seen_until
 from tsattn.profile_frames import profile_frame
 from tsattn.progress import Progress
 from tsattn.report import split_metrics, write_report
@@ -283,14 +283,3 @@ def _train(
         if share:
             progress.note(f"{target}: the linear path has {100 * share:.0f} % of the forecast")
     return history
-
-
-def seen_until(series: TimeSeries, split: Split) -> dict[str, str] | None:
-    """Return the last time used of each series; None where rows carry no time."""
-    if not series.schema.time_columns:
-        return None
-    return {
-        series_id: time_text(series.times[part.stop - 1])
-        for series_id, part in zip(series.series_ids, split.val, strict=True)
-        if part.stop > part.start
-    }

@@ -6,12 +6,11 @@ import pandas as pd
 
 from tsattn.data.series import TimeSeries
 from tsattn.data.skipping import Faults
-from tsattn.data.splits import split_series
+from tsattn.data.splits import Split, split_series
 from tsattn.errors import UsageError
-from tsattn.fitted import FittedForecaster
+from tsattn.fitted import FittedForecaster, time_text
 from tsattn.hashing import file_sha256
 from tsattn.option_checks import parse_split
-from tsattn.pipeline.fitting import seen_until
 from tsattn.pipeline.sound_series import screened_frame
 from tsattn.pipeline.tables import Data, as_table
 
@@ -46,6 +45,17 @@ def training_data(fitted: FittedForecaster, data: Data | None, *, rule: str, opt
     else:
         return without_faults(fitted, path)
     raise UsageError(f"{rule} Received: {received}. {remedy}")
+
+
+def seen_until(series: TimeSeries, split: Split) -> dict[str, str] | None:
+    """Return the last time used of each series; None where rows carry no time."""
+    if not series.schema.time_columns:
+        return None
+    return {
+        series_id: time_text(series.times[part.stop - 1])
+        for series_id, part in zip(series.series_ids, split.val, strict=True)
+        if part.stop > part.start
+    }
 
 
 def check_same_rows(fitted: FittedForecaster, series: TimeSeries, *, rule: str) -> None:

@@ -31,7 +31,6 @@ from tsattn.pipeline.fitting import (
     FitResult,
     WarmStart,
     save,
-    seen_until,
     trained,
     with_quick_check,
 )
@@ -40,6 +39,7 @@ from tsattn.pipeline.new_rows import gather_rows
 from tsattn.pipeline.opening import directory_of
 from tsattn.pipeline.preparing import split_windows
 from tsattn.pipeline.tables import Data
+from tsattn.pipeline.training_data import seen_until
 from tsattn.progress import Progress
 
 EPOCHS = 3
