@@ -26,6 +26,7 @@ from tsattn.pipeline.explaining import (
 )
 from tsattn.pipeline.fitting import fit, save
 from tsattn.pipeline.predicting import predict
+from tsattn.pipeline.preparing import prepare
 from tsattn.profiles import attention_rows, describe_scores, ranks_features, summarize_profile
 from tsattn.progress import Progress
 from tsattn.report import example_windows, split_metrics
@@ -142,6 +143,32 @@ def test_fit_keeps_what_was_chosen() -> None:
     assert len(result.history.epochs) <= 100
     assert (chosen.encoder, chosen.segment, chosen.linear_path) == ("per-feature", 2, "blend")
     assert (chosen.attention, chosen.placement) == ("bottleneck", "before")
+
+
+@pytest.mark.parametrize(
+    ("num_targets", "given", "batch_size", "windows_per_epoch", "epochs"),
+    [
+        (1, {}, 128, None, 19),  # 109 batches of 13,965 windows: 18 epochs have 1,962
+        (1, {"preset": "fast"}, 128, 9_600, 6),
+        (2, {}, 128, 21_334, 10),
+        (7, {}, 36, 6_000, 6),
+        (7, {"preset": "fast"}, 36, 2_700, 6),
+        (20, {}, 16, 2_667, 6),
+        (7, {"batch_size": 100}, 100, 16_667, 8),
+        (7, {"windows_per_epoch": 500}, 36, 500, 72),
+        (7, {"epochs": 3}, 36, 6_000, 3),
+        (7, {"encoder": "joint"}, 128, None, 19),
+    ],
+)
+def test_batches_of_several_targets_have_fewer_windows(
+    num_targets, given, batch_size, windows_per_epoch, epochs
+) -> None:
+    values = np.random.default_rng(0).normal(size=(20_000, num_targets))
+    frame = pd.DataFrame(values, columns=[f"y{i}" for i in range(num_targets)])
+    options = FitOptions(target="all", lookback=24, horizon=12, **given)
+    chosen = prepare(frame, options).options
+    found = chosen.batch_size, chosen.windows_per_epoch, chosen.epochs
+    assert found == (batch_size, windows_per_epoch, epochs)
 
 
 def test_fit_refuses_a_segment_longer_than_the_lookback() -> None:

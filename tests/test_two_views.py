@@ -15,7 +15,7 @@ from tsattn.errors import UsageError
 from tsattn.pipeline.fitting import fit, save
 from tsattn.pipeline.preparing import prepare
 from tsattn.progress import Progress
-from tsattn.schedules import choose_epochs, windows_per_epoch
+from tsattn.schedules import choose_epochs, choose_num_batches, windows_per_epoch
 
 DRIFTING = {**SMALL, "future_covariates": "plan"}
 
@@ -82,10 +82,12 @@ def test_networks_of_two_views_see_as_many_windows_as_one() -> None:
     assert windows_per_epoch(None, 1001, views=2) == 501
     assert windows_per_epoch(300, 1001, views=2) == 150
     assert windows_per_epoch(3000, 1001, views=2) == 501
-    one, two = choose_epochs(40_000, 128, 2_000), choose_epochs(20_000, 128, 2_000, views=2)
+    assert choose_num_batches(2_000, 1, 1) == 2_000
+    assert choose_num_batches(2_000, 2, 1) == 1_000
+    one, two = choose_epochs(40_000, 128, 2_000), choose_epochs(20_000, 128, 1_000, views=2)
     assert one == two == 7
     assert choose_epochs(100, 128, 2_000) == 100
-    assert choose_epochs(50, 128, 2_000, views=2) == 200
+    assert choose_epochs(50, 128, 1_000, views=2) == 200
 
 
 def test_what_never_changes_within_a_series_does_not_drift() -> None:

@@ -132,7 +132,7 @@ class FitOptions:
     quantile_levels: str | Sequence[float] | None = None
     level: str | Sequence[float] = (80, 95)
     learning_rate: float | None = None
-    batch_size: int = 128
+    batch_size: int | None = None
     epochs: int | None = None
     patience: int = 5
     clip_norm: float = 1.0

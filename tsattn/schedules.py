@@ -10,6 +10,10 @@ from tsattn.layers import AttentionDecoder, BottleneckAttention
 
 WARM_UP_EPOCHS = 3
 _FEWEST_EPOCHS, _MOST_EPOCHS = 6, 100
+_WINDOWS_PER_BATCH = 128
+# Where batch and targets are folded, a batch has as many windows of each target as make these
+# together, but some at least, and there are no more batches than that.
+_FOLDED_PER_BATCH, _FEWEST_PER_BATCH, _MOST_BATCHES = 256, 16, 1_000
 
 
 def num_warm_up_epochs(model: keras.Model, epochs: int) -> int:
@@ -82,6 +86,24 @@ class DrawsByEpoch(keras.callbacks.Callback):
             keras.utils.set_random_seed(int(drawn[0]))
 
 
+def choose_batch_size(num_folded: int) -> int:
+    """Return the number of windows of a batch, where so many targets are folded into it."""
+    if num_folded == 1:
+        return _WINDOWS_PER_BATCH
+    return max(_FOLDED_PER_BATCH // num_folded, _FEWEST_PER_BATCH)
+
+
+def choose_num_batches(num_batches: int, views: int, num_folded: int) -> int:
+    """Return how many batches a training has: views share them, and folded targets need fewer."""
+    shared = math.ceil(num_batches / views)
+    return shared if num_folded == 1 else min(shared, _MOST_BATCHES)
+
+
+def most_windows_per_epoch(num_batches: int, batch_size: int) -> int:
+    """Return how many windows an epoch may have, for the fewest epochs to have so many batches."""
+    return math.ceil(num_batches * batch_size / _FEWEST_EPOCHS)
+
+
 def windows_per_epoch(asked: int | None, num_windows: int, views: int) -> int:
     """Return how many windows are drawn for an epoch: of two views half as many as are asked for.
 
@@ -94,16 +116,16 @@ def windows_per_epoch(asked: int | None, num_windows: int, views: int) -> int:
 def choose_epochs(
     num_windows: int, batch_size: int, num_batches: int = 2_000, views: int = 1
 ) -> int:
-    """Return as many epochs as have so many batches, shared by the views, but from 6 to 100.
+    """Return as many epochs as have so many batches, but from 6 to 100.
 
     Args:
         num_windows: Windows drawn for an epoch.
         batch_size: Windows of a batch.
-        num_batches: Batches of all epochs, times the views.
+        num_batches: Batches of all epochs.
         views: Views of a window; of two there may be 200 epochs.
     """
     of_epoch = math.ceil(num_windows / batch_size)
-    wanted = math.ceil(num_batches / views / of_epoch)
+    wanted = math.ceil(num_batches / of_epoch)
     return min(max(_FEWEST_EPOCHS, wanted), views * _MOST_EPOCHS)
 
 

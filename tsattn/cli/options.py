@@ -227,11 +227,11 @@ training_options = (
         _of_presets("learning_rate"),
         type=float,
     ),
-    _option("--batch-size", "Windows per batch.", type=int),
+    _option("--batch-size", "Windows per batch.", "128; fewer of several targets", type=int),
     _option(
         "--epochs",
         "Epochs at most.",
-        f"from 6 to 100, those of {_num_batches()}; half of these with two views",
+        f"from 6 to 100, those of {_num_batches()}; 1,000 with two views or several targets",
         type=int,
     ),
     _option(
@@ -243,7 +243,7 @@ training_options = (
     _option(
         "--windows-per-epoch",
         "Windows drawn for each epoch; half as many with two views.",
-        _of_presets("windows_per_epoch", "all"),
+        f"{_of_presets('windows_per_epoch', 'all')}; fewer of several targets",
         type=int,
     ),
     seed_option,

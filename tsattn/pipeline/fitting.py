@@ -103,8 +103,8 @@ def fit(
     Args:
         data: A file, a folder of files or a table.
         options: What to train.
-        check: Whether to test the attention profile after a training of 20 seconds or more, for at
-            most a tenth of its time, see `tsattn.check`.
+        check: Whether to test the attention profile after a training of 20 seconds or more, in a
+            tenth of its time or a little more, see `tsattn.check`.
         checkpoint: A folder in which the state of the training is kept after every epoch, until
             `save`; a training of the same options and data goes on from what is there.
         on_skip: Of a panel: is told why a series is skipped, while the others are learnt from;
@@ -203,7 +203,7 @@ def save(
 
 
 def with_quick_check(result: FitResult) -> FitResult:
-    """Test the profile in a tenth of the time of the training; where that is too short, do not."""
+    """Test the profile in a tenth of the time of the training, or up to three tenths; or not."""
     fitted, series = result.fitted, result.series
     seconds = 0.1 * sum(epoch.seconds for epoch in result.history.epochs)
     name = "test" if "test" in result.evaluations else "val"

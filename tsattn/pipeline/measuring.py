@@ -41,6 +41,7 @@ _QUICK_CELLS = 120
 _MOST_RUNS = 40_000  # windows run through the network, to replace every cell
 _WINDOWS = (48, 256)  # whose cells are replaced, least and most
 _SCORED_WINDOWS = 2_000
+_STRETCH = 3  # times as long a quick test may take, where it has the fewest windows
 _MORE_MASKS = 60  # beside those of the cells: of features, and in the order of the masses
 
 
@@ -64,30 +65,29 @@ def measure(
         windows: Windows to test it on, in order of series and time.
         series: What they are of.
         seconds: About as long it may take, with fewer windows, and with segments of lags in place
-            of single lags above `_QUICK_CELLS` cells; None for a full test.
+            of single lags above `_QUICK_CELLS` cells, or three times as long with the fewest
+            windows; None for a full test.
 
     Returns:
-        The content, or None where the time does not suffice for a meaningful test.
+        The content, or None where the time does not suffice.
     """
     started = time.perf_counter()
     findings: dict[str, Any] = _accuracy(fitted, windows, series)
-    runs, most = _MOST_RUNS, MOST_CELLS
+    spent = time.perf_counter() - started
+    cells = cells_of(fitted, profile, MOST_CELLS if seconds is None else _QUICK_CELLS)
+    runs = len(cells) + _MORE_MASKS  # of a window
+    count = min(_MOST_RUNS // runs, _WINDOWS[1])
     if seconds is not None:
-        spent = time.perf_counter() - started
-        speed = 2 * min(len(windows), _SCORED_WINDOWS) / spent  # it ran them twice
-        runs, most = min(int(speed * (seconds - spent) / 2), _MOST_RUNS), _QUICK_CELLS
-    cells = cells_of(fitted, profile, most)
-    count = min(runs // (len(cells) + _MORE_MASKS), _WINDOWS[1])
-    if count < _WINDOWS[0]:
-        if seconds is not None:
+        speed = min(len(windows), _SCORED_WINDOWS) / spent / runs  # half of it, to be sure
+        if speed * (_STRETCH * seconds - spent) < _WINDOWS[0]:
             return None
-        count = _WINDOWS[0]
+        count = min(count, int(speed * (seconds - spent)))
+    count = max(count, _WINDOWS[0])
     # Nothing tells how to add a linear path to scores that compare no features: the network alone
     # is tested then.
     ranks = ranks_features(profile)
     occluded = OccludedWindows(fitted, windows.spread(count), with_linear_path=ranks)
-    findings["num_windows"] = len(occluded.batch.inputs)
-    findings["num_cells"] = len(cells)
+    findings |= {"num_windows": len(occluded.batch.inputs), "num_cells": len(cells)}
     findings |= _compare(fitted, cells, occluded)
     shares = fitted.linear_shares  # (targets,)
     findings["linear_path"] = {

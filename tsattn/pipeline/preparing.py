@@ -22,7 +22,13 @@ from tsattn.errors import DataError
 from tsattn.option_checks import parse_split, settled_linear_path, settled_preset, settled_structure
 from tsattn.pipeline.reading_series import read_series, with_enough_rows, with_windows
 from tsattn.pipeline.tables import Data, source_of
-from tsattn.schedules import choose_epochs, windows_per_epoch
+from tsattn.schedules import (
+    choose_batch_size,
+    choose_epochs,
+    choose_num_batches,
+    most_windows_per_epoch,
+    windows_per_epoch,
+)
 from tsattn.segments import choose_segment
 
 
@@ -61,7 +67,8 @@ def prepare(
         series = with_enough_rows(series, shares, faults, source)
     split = split_series(series, shares)
     series = _with_calendar(series, split)
-    options, chosen = _settle(options, series)
+    given = options
+    options, chosen = _settle(given, series)
     if faults is not None:
         series = with_windows(series, split, options, faults, source)
         split = split_series(series, shares)
@@ -71,7 +78,7 @@ def prepare(
     constant = _check_constant(scaler, series)
     spreads = notes_on_spreads(series, split.train, source)
     windows, left_out = split_windows(series, split, scaler, options)
-    options.epochs = options.epochs or _epochs(options, len(windows["train"]))
+    options = _settle_training(given, options, len(series.schema.targets), len(windows["train"]))
     return Prepared(
         options=options,
         series=series,
@@ -104,11 +111,20 @@ def _views(options: FitOptions, schema: Schema, scaler: Scaler) -> int:
     return options.views or most
 
 
-def _epochs(options: FitOptions, num_windows: int) -> int:
-    """Return the number of epochs for so many train windows, where it is not given."""
+def _settle_training(
+    given: FitOptions, options: FitOptions, num_targets: int, num_windows: int
+) -> FitOptions:
+    """Choose windows of a batch and of an epoch, and epochs, for so many train windows."""
+    folded = num_targets if options.encoder == "per-feature" else 1
     views = options.views or 1
-    drawn = windows_per_epoch(options.windows_per_epoch, num_windows, views)
-    return choose_epochs(drawn, options.batch_size, NUM_BATCHES[options.preset], views)
+    size = given.batch_size or choose_batch_size(folded)
+    batches = choose_num_batches(NUM_BATCHES[options.preset], views, folded)
+    asked = options.windows_per_epoch
+    if folded > 1 and given.windows_per_epoch is None:
+        asked = views * most_windows_per_epoch(batches, size)
+    drawn = windows_per_epoch(asked, num_windows, views)
+    epochs = given.epochs or choose_epochs(drawn, size, batches, views)
+    return replace(options, batch_size=size, windows_per_epoch=asked, epochs=epochs)
 
 
 def _with_calendar(series: TimeSeries, split: Split) -> TimeSeries:
