@@ -3,6 +3,7 @@
 import json
 import shutil
 from dataclasses import replace
+from types import SimpleNamespace
 
 import keras
 import numpy as np
@@ -30,6 +31,7 @@ from tsattn.model_directory import changing, load_fitted, read_json
 from tsattn.models import LINEAR_PATH
 from tsattn.models.forecaster import FORECAST
 from tsattn.occlusion import OccludedWindows
+from tsattn.pipeline import measuring
 from tsattn.pipeline.fitting import fit, save
 from tsattn.pipeline.measuring import cells_of, measure, occlusion_effects
 from tsattn.pipeline.shown_windows import shown_windows
@@ -158,6 +160,25 @@ def test_check_of_a_table_asks_for_the_same_rows(tmp_path) -> None:
         with pytest.raises(UsageError, match="rows of which those to learn from end at .*, not at"):
             tsattn.check(tmp_path / "model", other)
     assert tsattn.check(tmp_path / "model", frame)["split"] == "test"
+
+
+def test_quick_test_takes_up_to_three_times_as_long_with_the_fewest_windows(monkeypatch) -> None:
+    result = fit(load_frame(), FitOptions(**{**SMALL, "epochs": 1}), check=False)
+    shown = result.evaluations["test"]
+    profile = profile_frame(result.fitted, shown)
+
+    def measured(seconds: float) -> dict | None:
+        clock = SimpleNamespace(perf_counter=iter([0.0, 1.0]).__next__)  # comparing takes a second
+        monkeypatch.setattr(measuring, "time", clock)
+        return measure(result.fitted, profile, shown.windows, series=result.series, seconds=seconds)
+
+    found = measured(1e6)
+    assert found["num_windows"] == len(shown.windows) == 59
+    fewest = 1 + 48 * (found["num_cells"] + 60) / 59
+    assert measured(fewest / 3 - 0.1) is None
+    assert measured(fewest / 3 + 0.1)["num_windows"] == 48
+    assert measured(fewest - 0.1)["num_windows"] == 48
+    assert measured(fewest + 5)["num_windows"] > 48
 
 
 def test_check_without_attention_is_refused(csv_path, tmp_path) -> None:
