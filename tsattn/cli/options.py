@@ -231,7 +231,8 @@ training_options = (
     _option(
         "--epochs",
         "Epochs at most.",
-        f"from 6 to 100, those of {_num_batches()}; 1,000 with two views or several targets",
+        f"from 6 to 100, those of {_num_batches()}; half of these with two views, and at "
+        "most 1,000 of several targets",
         type=int,
     ),
     _option(
